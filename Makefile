@@ -1,0 +1,46 @@
+# Everything a newcomer or CI runs. Each target makes .venv itself: python3, venv and pip are enough.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+# Tests run in a network namespace of their own where that is allowed, so that no datagram can leave.
+ISOLATED := $(BIN)/python tests/isolated.py
+FAST := -m "not slow and not soak"
+
+.DEFAULT_GOAL := help
+.PHONY: help venv demo test check bench soak clean
+
+help: ## what can be made
+	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST)
+
+$(READY): pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --editable '.[dev]'
+	@touch $@
+
+venv: $(READY) ## the virtual environment, with everything in it
+
+demo: $(READY) ## a household on this machine: meter, frames and a live view
+	$(BIN)/dsmrctl demo --duration 20s
+
+check: $(READY) ## the inner loop: ruff, pyright, fast tests
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/pyright
+	$(ISOLATED) $(BIN)/pytest -q -n 2 $(FAST)
+
+test: $(READY) ## every test but the long simulations
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/pyright
+	$(ISOLATED) $(BIN)/pytest -n 2 -m "not soak"
+
+soak: $(READY) ## the long simulations
+	$(ISOLATED) $(BIN)/pytest -n 2 -m soak
+
+bench: $(READY) ## ratios against peers; ONLY=telegram,startup for some, QUICK=1 for a first look
+	$(ISOLATED) $(BIN)/python -m benchmarks $(if $(ONLY),--only $(ONLY)) $(if $(QUICK),--quick)
+
+clean: ## remove what was made
+	rm -rf $(VENV) .bench build dist .pytest_cache .ruff_cache .hypothesis

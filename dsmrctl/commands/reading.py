@@ -1,0 +1,116 @@
+"""What every command that reads a SOURCE shares: opening it, counting, and the exit code."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING
+
+from dsmrctl import errors
+from dsmrctl.terminal.output import Terminal
+
+if TYPE_CHECKING:
+    from dsmrctl.telegram import Reject, Telegram
+    from dsmrctl.telegram.sources import Source
+
+# Of these a person wants to know what happened on the line, not only how often.
+REASONS = {
+    "truncated": "cut short: the line dropped bytes, or the reading began in mid-telegram",
+    "overrun": "longer than 16 KiB: the end was lost",
+    "crc": "wrong CRC: a bit fell over; a long cable, a weak pull-up or noise",
+    "garbage": "no telegram: noise, the wrong baud rate, or an inverted line",
+}
+
+
+def meter_key(file: str | None) -> bytes | None:
+    """The key of an encrypted meter, from --meter-key-file or DSMRCTL_METER_KEY."""
+    import os
+
+    from dsmrctl.telegram import luxembourg
+
+    if file is None and "DSMRCTL_METER_KEY" not in os.environ:
+        return None
+    return luxembourg.read_key(file)
+
+
+def open_telegrams(
+    source: str | None, terminal: Terminal, *, dsmr2: bool = False, follow: bool = False,
+    key: bytes | None = None,
+) -> AbstractContextManager[Source]:
+    """Open a SOURCE that holds telegrams; `household` is the virtual meter.
+
+    Raises UsageError for `frames`, and with a table of ports when there are several.
+    """
+    from dsmrctl.telegram import sources
+
+    kind = sources.kind(source)
+    if kind == "frames":
+        raise errors.UsageError(
+            "frames carry a few numbers of a telegram, not the telegram itself",
+            hint="give a port, tcp://host:8088 or a file; dsmrctl listen shows the frames",
+        )
+    if kind == "household":
+        from dsmrctl.virtual.meter_outlets import HouseholdSource
+
+        return HouseholdSource()
+    try:
+        return sources.open_source(
+            source, dsmr2=dsmr2, follow=follow, key=key, on_note=terminal.note
+        )
+    except sources.SeveralPorts as several:
+        if not terminal.json:
+            terminal.table(several.rows, several.COLUMNS, stderr=True)
+        raise
+
+
+class Tally:
+    """How many telegrams were valid, and why the others were not."""
+
+    def __init__(self) -> None:
+        self.valid = 0
+        self.rejected: Counter[str] = Counter()
+
+    def watch(self, items: Iterator[Telegram | Reject]) -> Iterator[Telegram]:
+        """Pass the telegrams on; count both kinds. Silence after a valid one ends the stream."""
+        from dsmrctl.telegram import Reject
+
+        try:
+            for item in items:
+                if isinstance(item, Reject):
+                    self.rejected[item.reason] += 1
+                else:
+                    self.valid += 1
+                    yield item
+        except errors.NoAnswer:
+            if self.rejected and not self.valid:
+                return  # something came, only nothing good: finish() says what
+            if not self.valid:
+                raise
+
+    def finish(self, terminal: Terminal, name: str, strict: bool = False) -> int:
+        """Tell what was rejected. Exit code 0, or with `strict` 6; BadData when none was valid."""
+        counts = [
+            f"  {count} {REASONS[reason]}" for reason, count in self.rejected.most_common()
+        ]
+        total = self.rejected.total()
+        if not self.valid:
+            what = f"none of {total} was whole" if total else "nothing is in it"
+            raise errors.BadData(
+                f"no valid telegram in {name}: {what}",
+                hint="\n".join(
+                    [
+                        *(line.strip() for line in counts),
+                        "a telegram begins with / and ends with ! and a CRC; "
+                        "an old meter wants --dsmr2",
+                    ]
+                ),
+            )
+        if total and not terminal.json:
+            terminal.note("\n".join([f"{self.valid} telegrams, {total} rejected:", *counts]))
+        elif total:
+            terminal.note(
+                '{"rejected": {%s}}'
+                % ", ".join(f'"{reason}": {n}' for reason, n in self.rejected.items())
+            )
+        return errors.BAD_DATA if strict and total else errors.DONE

@@ -1,0 +1,142 @@
+"""dsmrctl telegram: read, parse and decode what the meter sends."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from dsmrctl import errors, options
+from dsmrctl.commands import reading
+from dsmrctl.terminal.output import Terminal
+
+app = options.new_app("Read, parse and explain what the meter sends.")
+
+
+@app.command()
+def read(
+    source: options.Source = None,
+    count: options.Count = None,
+    timeout: options.Timeout = None,
+    follow: options.Follow = False,
+    strict: options.Strict = False,
+    dsmr2: options.Dsmr2 = False,
+    meter_key_file: options.MeterKeyFile = None,
+    as_json: options.Json = False,
+) -> int:
+    """Raw telegrams: whole and valid ones only, byte for byte.
+
+    Noise and cut telegrams are left out and counted on stderr.
+
+    \b
+    Examples:
+      dsmrctl telegram read meter.raw
+      dsmrctl telegram read /dev/ttyUSB0 --count 10 > ten.txt
+    """
+    terminal = Terminal(as_json)
+
+    def show(telegram: Any) -> None:
+        if as_json:
+            text = telegram.raw.decode("utf-8", "replace")
+            terminal.record({"ident": telegram.ident, "crc": telegram.crc, "telegram": text})
+        else:
+            terminal.raw(telegram.raw)
+
+    return _each(terminal, show, source, count, timeout, follow, strict, dsmr2, meter_key_file)
+
+
+@app.command()
+def parse(
+    source: options.Source = None,
+    csv: Annotated[bool, typer.Option("--csv", help="Rows of quantities, with a header.")] = False,
+    parquet: Annotated[
+        Path | None,
+        typer.Option("--parquet", metavar="FILE", help="Write the quantities to a Parquet file."),
+    ] = None,
+    count: options.Count = None,
+    timeout: options.Timeout = None,
+    follow: options.Follow = False,
+    strict: options.Strict = False,
+    dsmr2: options.Dsmr2 = False,
+    meter_key_file: options.MeterKeyFile = None,
+    as_json: options.Json = False,
+) -> int:
+    """As JSON: one telegram, one line; or as CSV or Parquet.
+
+    Numbers keep the meter's own digits. Names and units: docs/protocol.md, Quantities.
+
+    \b
+    Examples:
+      dsmrctl telegram parse --json telegram.txt
+      dsmrctl telegram parse /dev/ttyUSB0 | jq .import_w
+      dsmrctl telegram parse --csv month.raw.gz > month.csv
+    """
+    from dsmrctl.telegram import document
+
+    terminal = Terminal(as_json)
+    if csv + (parquet is not None) + as_json > 1:
+        raise errors.UsageError("--json, --csv and --parquet exclude each other")
+    if csv or parquet:
+        return _columns(terminal, source, parquet, count, timeout, strict, dsmr2, meter_key_file)
+
+    def show(telegram: Any) -> None:
+        terminal.record(document.document(telegram))
+
+    return _each(terminal, show, source, count, timeout, follow, strict, dsmr2, meter_key_file)
+
+
+@app.command()
+def decode(
+    source: options.Source = None,
+    language: options.Language = "en",
+    count: options.Count = None,
+    timeout: options.Timeout = None,
+    follow: options.Follow = False,
+    strict: options.Strict = False,
+    dsmr2: options.Dsmr2 = False,
+    meter_key_file: options.MeterKeyFile = None,
+    as_json: options.Json = False,
+) -> int:
+    """Every line explained for a person, with what is wrong beside it.
+
+    \b
+    Examples:
+      dsmrctl telegram decode telegram.txt
+      dsmrctl telegram decode --language nl telegram.txt
+    """
+    from dsmrctl.telegram import explain
+
+    if language not in explain.LANGUAGES:
+        raise errors.UsageError(
+            f"no explanations in '{language}'", hint=f"there are: {', '.join(explain.LANGUAGES)}"
+        )
+    terminal = Terminal(as_json)
+
+    def show(telegram: Any) -> None:
+        if as_json:
+            terminal.record(explain.as_document(telegram, language))
+        else:
+            from dsmrctl.terminal.telegrams import show_explained
+
+            show_explained(terminal, telegram, language)
+
+    return _each(terminal, show, source, count, timeout, follow, strict, dsmr2, meter_key_file)
+
+
+def _each(
+    terminal: Terminal, show: Any, source: str | None, count: int | None, timeout: float | None,
+    follow: bool, strict: bool, dsmr2: bool, meter_key_file: str | None,
+) -> int:
+    """Show each valid telegram of the source; returns the exit code."""
+    from dsmrctl.telegram import sources
+
+    key = reading.meter_key(meter_key_file)
+    tally = reading.Tally()
+    with reading.open_telegrams(
+        source, terminal, dsmr2=dsmr2, follow=follow, key=key
+    ) as opened:
+        found = sources.telegrams(opened, timeout=timeout, count=count, key=key)
+        for telegram in tally.watch(found):
+            show(telegram)
+        return tally.finish(terminal, opened.name, strict)

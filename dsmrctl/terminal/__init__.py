@@ -1,0 +1,1 @@
+"""The only place that prints: data to stdout, all else to stderr."""

@@ -1,0 +1,81 @@
+"""What every test may lean on: the real program in a process of its own, and what is absent."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+from hypothesis import settings
+
+ROOT = Path(__file__).parents[1]
+CAPTURES = ROOT / "tests" / "captures" / "p1"
+
+settings.register_profile("house", deadline=None)
+settings.load_profile("house")
+
+
+class Ran(NamedTuple):
+    """What a finished command said. `out` keeps its bytes where they matter."""
+
+    code: int
+    out: str
+    err: str
+
+
+Run = Callable[..., Ran]
+
+
+def clean_environment(home: Path) -> dict[str, str]:
+    """The environment without anybody's preferences or colours in it."""
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("DSMRCTL_", "XDG_", "_TYPER"))
+        and name not in ("NO_COLOR", "FORCE_COLOR", "COLUMNS", "LINES")
+    }
+    return kept | {"HOME": str(home), "PYTHONWARNINGS": "error", "PYTHONUTF8": "1"}
+
+
+@pytest.fixture
+def dsmrctl(tmp_path: Path) -> Run:
+    """Run the real program: dsmrctl("telegram", "parse", file) -> Ran."""
+
+    def run(
+        *args: object,
+        stdin: str | bytes | None = None,
+        env: dict[str, str] | None = None,
+        timeout: float = 60,
+    ) -> Ran:
+        done = subprocess.run(
+            [sys.executable, "-m", "dsmrctl", *map(str, args)],
+            input=stdin.encode() if isinstance(stdin, str) else stdin,
+            stdin=subprocess.DEVNULL if stdin is None else None,
+            capture_output=True,
+            env=clean_environment(tmp_path) | (env or {}),
+            cwd=tmp_path,
+            timeout=timeout,
+        )
+        return Ran(done.returncode, done.stdout.decode(), done.stderr.decode())
+
+    return run
+
+
+@pytest.fixture
+def need() -> Callable[[str], str]:
+    """need("mosquitto") -> its path. Skips naming what is absent; with CI=true that is a failure."""
+
+    def find(program: str) -> str:
+        found = shutil.which(program, path=f"{os.environ.get('PATH', '')}:/usr/sbin")
+        if found is None:
+            if os.environ.get("CI"):
+                pytest.fail(f"{program} is absent; .ci/run installs it")
+            pytest.skip(f"{program} is not installed")
+        return found
+
+    return find
