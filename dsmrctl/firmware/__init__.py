@@ -1,0 +1,1 @@
+"""What runs on a board, and what decides there: ``core`` runs on the desk too."""

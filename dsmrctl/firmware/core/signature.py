@@ -1,0 +1,96 @@
+"""Signed frames: who has the key may send, and nothing is taken twice (docs/protocol.md)."""
+
+import binascii
+import hashlib
+
+from .frame import COUNTERS, MAX_BYTES, VERSION_2, Frame, FrameError, counter, read
+
+KEY_BYTES = (16, 64)
+
+
+def sign(data: bytes, key: bytes, n: int) -> bytes:
+    """The version 2 frame `data` with counter `n` and the tag by `key` (16 to 64 bytes).
+
+    n: the meter's time in UTC seconds since 2020-01-01. Raises ValueError, FrameError.
+    """
+    if not 0 <= n < COUNTERS:
+        raise ValueError("n is not below 2**30")
+    if data[:15] != VERSION_2:
+        raise FrameError("version")
+    head = data[:-1] + b',"n":' + str(n).encode()
+    signed = head + b',"m":"' + tag(head, key) + b'"}'
+    if len(signed) > MAX_BYTES:
+        raise FrameError("too-long")
+    return signed
+
+
+def check(data: bytes | bytearray | memoryview, key: bytes, last_n: int) -> int:
+    """The counter of a frame signed by `key`; FrameError when it is not, or `n` is not new."""
+    if len(data) > MAX_BYTES:
+        raise FrameError("too-long")
+    data = bytes(data)
+    head = data[:-20]
+    if data[-20:-14] != b',"m":"' or data[-2:] != b'"}':
+        raise FrameError("signature")
+    # Every byte is compared, so that the time taken does not tell how many were right.
+    wrong = 0
+    for a, b in zip(data[-14:-2], tag(head, key)):
+        wrong |= a ^ b
+    n = counter(head[head.rfind(b",") + 5 :]) if b',"n":' in head else None
+    if wrong or n is None:
+        raise FrameError("signature")
+    if n <= last_n:
+        raise FrameError("replayed")
+    return n
+
+
+def tag(head: bytes, key: bytes) -> bytes:
+    """HMAC-SHA256 of `head`, cut to 8 bytes, in base64; written out, the chip has no hmac."""
+    if not KEY_BYTES[0] <= len(key) <= KEY_BYTES[1]:
+        raise ValueError("a frame key has 16 to 64 bytes")
+    inner = hashlib.sha256(_pad(key, 0x36) + head).digest()
+    digest = hashlib.sha256(_pad(key, 0x5C) + inner).digest()
+    return binascii.b2a_base64(digest[:8])[:-1]
+
+
+def _pad(key, with_byte):
+    # A key is never longer than a block of 64 bytes, so it is never hashed first.
+    block = bytearray(bytes([with_byte]) * 64)
+    for i in range(len(key)):
+        block[i] ^= key[i]
+    return bytes(block)
+
+
+class Gate:
+    """What a receiver with a key lets through: signed frames, each newer than the last.
+
+    The caller keeps `last_n` over a reset and hands it back. Then `ready` waits for two valid
+    frames; refused ones between do not start it anew, else any sender without the key could
+    hold a board off.
+    """
+
+    def __init__(self, key: bytes | None, last_n: int = 0):
+        if key is not None:
+            tag(b"", key)
+        self.last_n = last_n
+        self.refused = 0
+        self._key = key
+        self._valid = 0
+
+    @property
+    def ready(self) -> bool:
+        """Whether the board may act on what it takes; without a key always."""
+        return self._key is None or self._valid > 1
+
+    def take(self, data: bytes | bytearray | memoryview) -> Frame:
+        """The frame in `data`; raises FrameError and counts it when it is refused."""
+        try:
+            n = None if self._key is None else check(data, self._key, self.last_n)
+            frame = read(data)
+        except FrameError:
+            self.refused += 1
+            raise
+        if n is not None:
+            self.last_n = n
+            self._valid = min(self._valid + 1, 2)
+        return frame

@@ -1,0 +1,1 @@
+"""This computer as the interface: telegrams in; frames, raw telegrams and MQTT out."""

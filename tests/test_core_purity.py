@@ -1,0 +1,188 @@
+"""`firmware/core` keeps to what the chip has, whole numbers, and no world outside."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+CORE = Path(__file__).parents[1] / "dsmrctl" / "firmware" / "core"
+FILES = sorted(CORE.glob("**/*.py"))
+IMPORTS = {"json", "re", "binascii", "hashlib"}
+# On MicroPython for Unix or CPython, not on the ESP8266.
+ABSENT_METHODS = {
+    "partition",
+    "rpartition",
+    "splitlines",
+    "center",
+    "removeprefix",
+    "removesuffix",
+    "crc32",
+    "randint",
+    "casefold",
+    "zfill",
+    "ljust",
+    "rjust",
+    "title",
+    "isalnum",
+    "translate",
+    "maketrans",
+    "bit_length",
+    "bit_count",
+    "hex",
+    "fromhex",
+    "isdecimal",
+    "isidentifier",
+}
+ABSENT_NAMES = {
+    "__file__",
+    "float",
+    "complex",
+    "round",
+    "divmod",
+    "open",
+    "input",
+    "print",
+    "eval",
+    "exec",
+    "globals",
+    "locals",
+    "breakpoint",
+    "vars",
+}
+
+
+def faults(source: str) -> list[str]:
+    """What in this source the chip lacks or the house forbids, with its line."""
+    found = [
+        (getattr(node, "lineno", 0), fault)
+        for node in ast.walk(ast.parse(source))
+        for fault in faults_of(node)
+    ]
+    return [f"{line}: {fault}" for line, fault in sorted(found)]
+
+
+def faults_of(node: ast.AST) -> list[str]:
+    match node:
+        case ast.Import(names=names):
+            return [f"import {name.name}" for name in names if name.name not in IMPORTS]
+        case ast.ImportFrom(module=module, level=0) if module not in IMPORTS:
+            return [f"from {module} import"]
+        case ast.ImportFrom(level=level) if level > 1:
+            return ["import from above the package"]
+        case ast.ImportFrom(names=[ast.alias(name="*"), *_]):
+            return ["from … import *"]
+        case ast.Constant(value=float() | complex()):
+            return [f"the float {node.value}"]
+        case ast.BinOp(op=ast.Div()) | ast.AugAssign(op=ast.Div()):
+            return ["true division"]
+        case ast.BinOp(op=ast.MatMult()):
+            return ["matrix product"]
+        case ast.Name(id=name) if name in ABSENT_NAMES:
+            return [name]
+        case ast.Attribute(attr=name) if name in ABSENT_METHODS:
+            return [f".{name}"]
+        case ast.Call(func=ast.Name(id="pow"), args=[_, _, _]):
+            return ["pow with 3 arguments"]
+        case ast.Call(func=ast.Attribute(attr="dumps"), keywords=[_, *_]):
+            return ["json.dumps with keywords"]
+        case ast.Call(func=ast.Attribute(attr="to_bytes" | "from_bytes"), keywords=[_, *_]):
+            return ["int bytes with keywords"]
+        case ast.List(elts=parts) | ast.Tuple(elts=parts) | ast.Set(elts=parts):
+            # "a, *b = c" the chip can.
+            stars = [part for part in parts if isinstance(part, ast.Starred)]
+            return ["[*a]" for star in stars if isinstance(star.ctx, ast.Load)]
+        case ast.Dict(keys=keys) if None in keys:
+            return ["{**a}"]
+        case ast.Match():
+            return ["match"]
+        case ast.TryStar():
+            return ["except*"]
+        case ast.AsyncFunctionDef() | ast.AsyncFor() | ast.AsyncWith() | ast.Await() | ast.Global():
+            return [type(node).__name__]
+        case ast.FunctionDef(args=ast.arguments(posonlyargs=[_, *_])):
+            return ["positional-only arguments"]
+        case ast.FunctionDef(decorator_list=decorators) | ast.ClassDef(decorator_list=decorators):
+            return [
+                f"@{ast.unparse(decorator)}"
+                for decorator in decorators
+                if not (isinstance(decorator, ast.Name) and decorator.id in ALLOWED_DECORATORS)
+            ]
+    return []
+
+
+ALLOWED_DECORATORS = {"property", "staticmethod", "classmethod"}
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_core_has_nothing_the_chip_lacks(path: Path):
+    assert faults(path.read_text("utf-8")) == []
+
+
+def test_there_is_a_core():
+    assert {"crc16", "frame", "telegram", "demand"} <= {path.stem for path in FILES}
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "import time",
+        "import random",
+        "import os.path",
+        "import dataclasses",
+        "from typing import Any",
+        "from __future__ import annotations",
+        "from micropython import const",
+        "from dsmrctl import errors",
+        "from .. import lib",
+        "from .frame import *",
+        "x = 1.5",
+        "x = 1e3",
+        "x = 2j",
+        "x = a / b",
+        "x /= 2",
+        "float('1')",
+        "round(3)",
+        "divmod(7, 2)",
+        "open('x')",
+        "print(1)",
+        "'a'.partition('b')",
+        "text.splitlines()",
+        "text.removeprefix('b')",
+        "binascii.crc32(b'')",
+        "pow(2, 3, 5)",
+        "json.dumps(a, sort_keys=True)",
+        "[*a]",
+        "(*a, 1)",
+        "{**a}",
+        "__file__",
+        "match a:\n    case 1: pass",
+        "async def f(): pass",
+        "def f(a, /): pass",
+        "@dataclass\nclass A: pass",
+        "@micropython.viper\ndef f(): pass",
+        "@functools.cache\ndef f(): pass",
+    ],
+)
+def test_the_lint_sees(source: str):
+    assert faults(source)
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "import json, re, binascii, hashlib",
+        "from . import clock",
+        "from .frame import read as r",
+        "x = a // b % 3 ** 2",
+        "f(*a, **b)",
+        "a, *b = c",
+        "pow(2, 3)",
+        "json.dumps(a)",
+        "@property\ndef f(self): pass",
+        "x: int | None = None",
+    ],
+)
+def test_the_lint_lets_pass(source: str):
+    assert faults(source) == []
