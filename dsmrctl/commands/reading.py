@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dsmrctl import errors
@@ -25,17 +28,40 @@ REASONS = {
 
 def meter_key(file: str | None) -> bytes | None:
     """The key of an encrypted meter, from --meter-key-file or DSMRCTL_METER_KEY."""
-    import os
-
-    from dsmrctl.telegram import luxembourg
-
     if file is None and "DSMRCTL_METER_KEY" not in os.environ:
         return None
+    from dsmrctl.telegram import luxembourg
+
     return luxembourg.read_key(file)
 
 
+def frame_key(file: str | None) -> bytes | None:
+    """The key of signed frames, from --frame-key-file or DSMRCTL_FRAME_KEY; its bytes as they are.
+
+    Raises UsageError for one that is not 16 to 64 bytes long; its text stays out of the message.
+    """
+    if file is None:
+        key = os.environ.get("DSMRCTL_FRAME_KEY", "").encode()
+    elif file == "-":
+        key = sys.stdin.buffer.readline().rstrip(b"\r\n")
+    else:
+        key = Path(file).read_bytes().rstrip(b"\r\n")
+    if not key and file is None:
+        return None
+    if not 16 <= len(key) <= 64:
+        raise errors.UsageError(
+            f"a frame key has 16 to 64 bytes, this one has {len(key)}",
+            hint="one line of text, the same on every board",
+        )
+    return key
+
+
 def open_telegrams(
-    source: str | None, terminal: Terminal, *, dsmr2: bool = False, follow: bool = False,
+    source: str | None,
+    terminal: Terminal,
+    *,
+    dsmr2: bool = False,
+    follow: bool = False,
     key: bytes | None = None,
 ) -> AbstractContextManager[Source]:
     """Open a SOURCE that holds telegrams; `household` is the virtual meter.
@@ -90,9 +116,7 @@ class Tally:
 
     def finish(self, terminal: Terminal, name: str, strict: bool = False) -> int:
         """Tell what was rejected. Exit code 0, or with `strict` 6; BadData when none was valid."""
-        counts = [
-            f"  {count} {REASONS[reason]}" for reason, count in self.rejected.most_common()
-        ]
+        counts = [f"  {count} {REASONS[reason]}" for reason, count in self.rejected.most_common()]
         total = self.rejected.total()
         if not self.valid:
             what = f"none of {total} was whole" if total else "nothing is in it"

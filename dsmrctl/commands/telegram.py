@@ -119,24 +119,55 @@ def decode(
         else:
             from dsmrctl.terminal.telegrams import show_explained
 
-            show_explained(terminal, telegram, language)
+            show_explained(terminal, explain.explain(telegram, language))
 
     return _each(terminal, show, source, count, timeout, follow, strict, dsmr2, meter_key_file)
 
 
 def _each(
-    terminal: Terminal, show: Any, source: str | None, count: int | None, timeout: float | None,
-    follow: bool, strict: bool, dsmr2: bool, meter_key_file: str | None,
+    terminal: Terminal,
+    show: Any,
+    source: str | None,
+    count: int | None,
+    timeout: float | None,
+    follow: bool,
+    strict: bool,
+    dsmr2: bool,
+    meter_key_file: str | None,
 ) -> int:
     """Show each valid telegram of the source; returns the exit code."""
     from dsmrctl.telegram import sources
 
     key = reading.meter_key(meter_key_file)
     tally = reading.Tally()
-    with reading.open_telegrams(
-        source, terminal, dsmr2=dsmr2, follow=follow, key=key
-    ) as opened:
+    with reading.open_telegrams(source, terminal, dsmr2=dsmr2, follow=follow, key=key) as opened:
         found = sources.telegrams(opened, timeout=timeout, count=count, key=key)
         for telegram in tally.watch(found):
             show(telegram)
+        return tally.finish(terminal, opened.name, strict)
+
+
+def _columns(
+    terminal: Terminal,
+    source: str | None,
+    parquet: Path | None,
+    count: int | None,
+    timeout: float | None,
+    strict: bool,
+    dsmr2: bool,
+    meter_key_file: str | None,
+) -> int:
+    """The quantities of every telegram as CSV on stdout, or in a Parquet file."""
+    from dsmrctl.telegram import columns, sources
+
+    key = reading.meter_key(meter_key_file)
+    tally = reading.Tally()
+    with reading.open_telegrams(source, terminal, dsmr2=dsmr2, key=key) as opened:
+        found = sources.telegrams(opened, timeout=timeout, count=count, key=key)
+        telegrams = tally.watch(found)
+        if parquet is None:
+            columns.write_csv(telegrams, terminal.out)
+        else:
+            rows = columns.write_parquet(telegrams, parquet)
+            terminal.note(f"{rows} telegrams in {parquet}")
         return tally.finish(terminal, opened.name, strict)

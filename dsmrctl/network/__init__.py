@@ -1,0 +1,1 @@
+"""The network's side: frames by multicast, and who is there."""
