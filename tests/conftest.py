@@ -11,10 +11,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from brokers import broker, listen, locked_broker  # noqa: F401 - fixtures
 from hypothesis import settings
 
 ROOT = Path(__file__).parents[1]
 CAPTURES = ROOT / "tests" / "captures" / "p1"
+BELGIAN = CAPTURES / "belgium_emucs-1.7.1_gas_water_13-months.txt"
 
 settings.register_profile("house", deadline=None)
 settings.load_profile("house")

@@ -90,6 +90,7 @@ def serve(
     from dsmrctl.gateway.service import parse_speed
 
     terminal = Terminal(as_json)
+    times = parse_speed(speed)
     key = reading.frame_key(frame_key_file)
     maker = FrameMaker(frame_version, key)
     _ask_before_switching(terminal, source, nic, yes)
@@ -107,13 +108,13 @@ def serve(
                 )
             return _publish_frames(terminal, publisher, group, nic, key, count, timeout)
         feed = stack.enter_context(_feed(terminal, tcp)) if tcp is not None else None
-        gateway = _gateway(stack, terminal, maker, group, nic, feed, publisher)
         opened = stack.enter_context(
             reading.open_telegrams(
                 source, terminal, dsmr2=dsmr2, key=reading.meter_key(meter_key_file)
             )
         )
-        return _serve(terminal, gateway, opened, parse_speed(speed), count, timeout)
+        gateway = _gateway(stack, terminal, maker, group, nic, feed, publisher)
+        return _serve(terminal, gateway, opened, times, count, timeout)
 
 
 app = options.command(serve)

@@ -1,4 +1,4 @@
-"""The loop of `serve`: every valid telegram to frames, readers and broker, for months if need be."""
+"""The loop of `serve`: every valid telegram to frames, readers and broker, for months."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from dsmrctl import errors
 from dsmrctl.gateway.frame_maker import FrameMaker, NoFrame
+from dsmrctl.network.multicast import NetworkDown
 
 if TYPE_CHECKING:
     from dsmrctl.gateway.mqtt import Publisher
@@ -76,10 +77,10 @@ class Gateway:
     def _send(self, data: bytes) -> None:
         try:
             self._sender.send(data)
-        except OSError as error:
+        except NetworkDown as error:
             # A network that is away for a while must not end a service of months.
             if not self._network_failed:
-                self._note(f"frames are not sent: {(error.strerror or str(error)).lower()}")
+                self._note(f"frames are not sent: {error}")
             self._network_failed = True
             return
         if self._network_failed:
@@ -161,7 +162,7 @@ class Pace:
             step = 0.0 if self._due is None else 1.0
         else:
             step = (when - self._before).total_seconds()
-            step = 1.0 if not 0 <= step <= LONGEST_WAIT_S else step
+            step = step if 0 < step <= LONGEST_WAIT_S else 1.0
         self._before = when or self._before
         now = self._clock.monotonic()
         self._due = (now if self._due is None else self._due) + step / self._speed
