@@ -41,9 +41,7 @@ Timeout = Annotated[
     float | None, _duration("--timeout", "Give up when nothing comes for this long (exit 4).")
 ]
 Duration = Annotated[float | None, _duration("--duration", "Stop after this long.")]
-Follow = Annotated[
-    bool, typer.Option("--follow", "-f", help="At the end of a file wait for more.")
-]
+Follow = Annotated[bool, typer.Option("--follow", "-f", help="At the end of a file wait for more.")]
 Strict = Annotated[
     bool, typer.Option("--strict", help="Exit 6 when anything was rejected, not only when all was.")
 ]

@@ -12,14 +12,16 @@ from pathlib import Path
 
 import pytest
 import typer
-from conftest import ROOT, Run, clean_environment
+from conftest import BELGIAN, ROOT, Run, clean_environment
 
 from dsmrctl import __version__, cli, errors
 
 HEAVY = ["rich", "asyncio", "zeroconf", "esptool", "serial", "numpy", "pydantic", "polars"]
 
 
-def commands(app: object = None, path: tuple[str, ...] = ()) -> list[tuple[tuple[str, ...], object]]:
+def commands(
+    app: object = None, path: tuple[str, ...] = ()
+) -> list[tuple[tuple[str, ...], object]]:
     """Every command there is, loaded: [(("telegram", "parse"), its click command), …]."""
     import importlib
 
@@ -145,7 +147,7 @@ def test_failure_with_json_is_one_object_on_stderr(dsmrctl: Run) -> None:
 
 
 def test_a_broken_pipe_ends_quietly_with_141(tmp_path: Path) -> None:
-    capture = next((ROOT / "tests/captures/p1").glob("be_*.txt"))
+    capture = BELGIAN
     many = tmp_path / "many.txt"
     many.write_bytes(capture.read_bytes() * 2000)
     reader = subprocess.Popen(
@@ -170,7 +172,7 @@ def test_ctrl_c_ends_quietly_with_130(tmp_path: Path) -> None:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
     )
-    capture = next((ROOT / "tests/captures/p1").glob("be_*.txt")).read_bytes()
+    capture = BELGIAN.read_bytes()
     with fifo.open("wb") as writer:
         writer.write(capture)
         writer.flush()
@@ -210,7 +212,7 @@ def on_a_terminal(args: list[str], home: Path, **environment: str) -> bytes:
 def test_no_color_is_obeyed_and_a_terminal_is_needed_for_colour(
     tmp_path: Path, dsmrctl: Run
 ) -> None:
-    capture = next((ROOT / "tests/captures/p1").glob("be_*.txt"))
+    capture = BELGIAN
     decode = ["telegram", "decode", str(capture)]
     assert b"\x1b[" in on_a_terminal(decode, tmp_path)
     colours = on_a_terminal(decode, tmp_path, NO_COLOR="1")
@@ -243,7 +245,7 @@ def test_completion_offers_commands_and_options(shell: str, tmp_path: Path) -> N
 
 
 def test_preferences_stand_between_environment_and_default(dsmrctl: Run, tmp_path: Path) -> None:
-    capture = next((ROOT / "tests/captures/p1").glob("be_*.txt"))
+    capture = BELGIAN
     file = tmp_path / "mine.toml"
     file.write_text(f'port = "{capture}"\nlanguage = "nl"\n')
     mine = {"DSMRCTL_CONFIG": str(file)}

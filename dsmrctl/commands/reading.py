@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dsmrctl import errors
-from dsmrctl.terminal.output import Terminal
+from dsmrctl.terminal.output import Terminal, dumps
 
 if TYPE_CHECKING:
     from dsmrctl.telegram import Reject, Telegram
@@ -133,8 +133,5 @@ class Tally:
         if total and not terminal.json:
             terminal.note("\n".join([f"{self.valid} telegrams, {total} rejected:", *counts]))
         elif total:
-            terminal.note(
-                '{"rejected": {%s}}'
-                % ", ".join(f'"{reason}": {n}' for reason, n in self.rejected.items())
-            )
+            terminal.note(dumps({"rejected": dict(self.rejected)}))
         return errors.BAD_DATA if strict and total else errors.DONE

@@ -113,8 +113,8 @@ class _Quarter:
         if gap_ns is None or not -_LONG_GAP_NS < gap_ns < _LONG_GAP_NS:
             self._clock_s = time_ns // 10**9
         self._arrived_ns = time_ns
-        # The nearest moment, before or after, at which the meter's clock says so.
-        self._clock_s += (minute * 60 + second - self._clock_s + 1800) % 3600 - 1800
+        # The next moment at which the meter's clock says so.
+        self._clock_s += (minute * 60 + second - self._clock_s) % 3600
         demand = self._demand
         demand.update(self._clock_s, t1_wh + t2_wh, quarter_w=frame.quarter_w or None)
         return demand.quarter_w, frame.last_quarter_w or demand.last_quarter_w, demand.forecast_w

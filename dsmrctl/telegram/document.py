@@ -2,58 +2,76 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from dsmrctl.quantities import NAMES
 
+from .meters import reading_of
+from .readings import NUMBERS
+
 if TYPE_CHECKING:
-    from dsmrctl.telegram.objects import CosemObject
-    from dsmrctl.telegram.telegram import Telegram
-    from dsmrctl.telegram.values import Measurement
+    from .objects import CosemObject
+    from .telegram import Telegram
+    from .values import Measurement, Number
 
-# Quantity -> the telegram's attribute.
-_THOUSANDTHS = {
-    "import_t1_wh": "import_t1",
-    "import_t2_wh": "import_t2",
-    "export_t1_wh": "export_t1",
-    "export_t2_wh": "export_t2",
-    "import_w": "import_power",
-    "export_w": "export_power",
-    "quarter_w": "quarter_demand",
-    "month_peak_w": "month_peak",
-    **{f"{way}_l{n}_w": f"{way}_l{n}" for way in ("import", "export") for n in (1, 2, 3)},
-}
-_AS_THEY_ARE = {
-    **{f"voltage_l{n}_v": f"voltage_l{n}" for n in (1, 2, 3)},
-    **{f"current_l{n}_a": f"current_l{n}" for n in (1, 2, 3)},
-}
-_CUBIC_METRES = {"gas_m3": "gas", "water_m3": "water"}
-_KILO = {"kWh": 1000, "kW": 1000, "Wh": 1, "W": 1, "MWh": 1_000_000, "MW": 1_000_000}
+_WATT_HOURS = {"kWh": 1000, "Wh": 1, "MWh": 1_000_000, "kwh": 1000, "wh": 1}
+_WATTS = {"kW": 1000, "W": 1, "MW": 1_000_000, "kw": 1000, "w": 1}
+_VOLTS, _AMPERES, _CUBIC_METRES = ("V",), ("A",), ("m3", "m³", "M3")
+
+# Quantity, the key of its object (Telegram.measured), the units it may come in.
+_WHOLE = (
+    ("import_t1_wh", "1.8.1", _WATT_HOURS),
+    ("import_t2_wh", "1.8.2", _WATT_HOURS),
+    ("export_t1_wh", "2.8.1", _WATT_HOURS),
+    ("export_t2_wh", "2.8.2", _WATT_HOURS),
+    ("import_w", "1.7.0", _WATTS),
+    ("export_w", "2.7.0", _WATTS),
+    ("quarter_w", "1.4.0", _WATTS),
+    ("month_peak_w", "1.6.0", _WATTS),
+    *((f"import_l{n}_w", f"{20 * n + 1}.7.0", _WATTS) for n in (1, 2, 3)),
+    *((f"export_l{n}_w", f"{20 * n + 2}.7.0", _WATTS) for n in (1, 2, 3)),
+)
+_DECIMAL = (
+    *((f"voltage_l{n}_v", f"{20 * n + 12}.7.0", _VOLTS) for n in (1, 2, 3)),
+    *((f"current_l{n}_a", f"{20 * n + 11}.7.0", _AMPERES) for n in (1, 2, 3)),
+)
 
 
-def base(measured: Measurement | None) -> int | None:
-    """A measurement in whole Wh or W; None without one, or in another unit."""
-    if measured is None or measured.unit not in _KILO:
+def whole(measured: Measurement | None, units: dict[str, int]) -> int | None:
+    """A measurement in whole Wh or W, halves away from zero; None without one or in another unit.
+
+    Zero is zero also without its unit: some meters leave it out.
+    """
+    if measured is None:
         return None
-    return int((measured.number * _KILO[measured.unit]).to_integral_value())
+    number, unit, _ = measured
+    factor = units.get(unit or "")
+    if factor is None:
+        return 0 if unit is None and not number else None
+    scaled = number * factor
+    found = int(scaled)
+    return found if found == scaled else int(scaled.to_integral_value("ROUND_HALF_UP"))
 
 
 def quantities(telegram: Telegram) -> dict[str, Any]:
-    """Every quantity (`quantities.NAMES`): whole Wh and W, exact decimals, None where unknown."""
+    """Every quantity (`quantities.NAMES`): whole Wh and W, exact decimals, None where unknown.
+
+    Registers are those by tariff only: a meter that sends totals has None for T1 and T2.
+    """
     found: dict[str, Any] = dict.fromkeys(NAMES)
-    when = telegram.time
-    found["time"] = when.isoformat() if when is not None else None
+    measured = telegram.measured
+    found["time"] = _iso(telegram.time)
+    for name, key, units in _WHOLE:
+        found[name] = whole(measured(key), units)
+    for name, key, units in _DECIMAL:
+        found[name] = _decimal(measured(key), units)
     found["tariff"] = telegram.tariff
-    for name, attribute in _THOUSANDTHS.items():
-        found[name] = base(getattr(telegram, attribute))
-    for name, attribute in _AS_THEY_ARE.items():
-        measured = getattr(telegram, attribute)
-        found[name] = measured.number if measured is not None else None
-    for name, attribute in _CUBIC_METRES.items():
-        measured = getattr(telegram, attribute)
-        if measured is not None and measured.unit in ("m3", None):
-            found[name] = measured.number
+    meters = telegram.mbus
+    if meters:
+        found["gas_m3"] = _decimal(reading_of("gas", meters), _CUBIC_METRES)
+        found["water_m3"] = _decimal(reading_of("water", meters), _CUBIC_METRES)
     return found
 
 
@@ -73,58 +91,70 @@ def document(telegram: Telegram) -> dict[str, Any]:
             "channel": meter.channel,
             "medium": meter.medium,
             "serial": meter.serial,
-            "valve": meter.valve,
-            **_measured(meter.reading),
+            "value": meter.reading.number if meter.reading else None,
+            "unit": meter.reading.unit if meter.reading else None,
+            "time": _iso(meter.reading.time) if meter.reading else None,
         }
         for meter in telegram.mbus
     ]
     found["peaks"] = [
         {
             "month": f"{peak.month:%Y-%m}",
-            "w": base(peak.demand),
-            "time": peak.time.isoformat() if peak.time else None,
+            "w": whole(peak.demand, _WATTS),
+            "kw": _kilo(peak.demand),
+            "time": _iso(peak.time),
         }
         for peak in telegram.peaks
     ]
     found["objects"] = [_object(item) for item in telegram.objects]
-    found["diagnostics"] = [
-        {"kind": odd.kind, "line": odd.line, "obis": odd.obis, "message": odd.message}
-        for odd in telegram.diagnostics
-    ]
+    found["diagnostics"] = [odd._asdict() for odd in telegram.diagnostics]
     return found
 
 
-def _measured(measured: Measurement | None) -> dict[str, Any]:
+def _iso(when: datetime | None) -> str | None:
+    return when.isoformat() if when is not None else None
+
+
+def _decimal(measured: Measurement | None, units: tuple[str, ...]) -> Decimal | None:
     if measured is None:
-        return {"value": None, "unit": None, "time": None}
-    when = measured.time.isoformat() if measured.time else None
-    return {"value": measured.number, "unit": measured.unit, "time": when}
+        return None
+    number, unit, _ = measured
+    return number if unit in units or (unit is None and not number) else None
+
+
+def _kilo(measured: Measurement) -> Decimal | None:
+    factor = _WATTS.get(measured.unit or "")
+    if factor is None:
+        return None
+    return measured.number if factor == 1000 else (measured.number * factor).scaleb(-3)
 
 
 def _object(item: CosemObject) -> dict[str, Any]:
-    """What applies of value, unit, time, text; else the texts between its brackets."""
+    """What exists of channel, value, unit, time, text, records; else the texts in its brackets."""
     found: dict[str, Any] = {"obis": item.code, "name": item.name}
     if item.channel is not None:
         found["channel"] = item.channel
-    measured = item.measurement
-    if measured is not None:
-        found["value"] = measured.number
-        if measured.unit is not None:
-            found["unit"] = measured.unit
-    when = item.time
-    if when is not None:
-        found["time"] = when.isoformat()
-    text = item.text
-    if text is not None and item.entry is not None and item.entry.kind == "text":
-        found["text"] = text
-    numbers = [] if measured is not None else list(item.numbers())
-    if numbers:
-        found["records"] = [
-            {key: value for key, value in _measured(each).items() if value is not None}
-            for each in numbers
-        ]
-    if len(found) <= 2 + ("channel" in found):
-        found["raw"] = list(item.values)
+    known = len(found)
+    numbers = NUMBERS[item.kind](item.values, [])
+    if len(numbers) == 1 and item.kind not in ("peaks", "events"):
+        found |= _number(numbers[0])
+    elif numbers:
+        found["records"] = [_number(each) for each in numbers]
+    elif item.kind == "time" and item.time is not None:
+        found["time"] = _iso(item.time)
+    elif item.text is not None:
+        found["text"] = item.text
+    if len(found) == known:
+        found["values"] = list(item.values)
+    return found
+
+
+def _number(number: Number) -> dict[str, Any]:
+    found: dict[str, Any] = {"value": number[0]}
+    if number[1] is not None:
+        found["unit"] = number[1]
+    if number[2] is not None:
+        found["time"] = _iso(number[2])
     return found
 
 

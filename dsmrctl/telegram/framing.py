@@ -17,10 +17,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from . import crc
-from .telegram import Telegram
+from dsmrctl.telegram import crc
+from dsmrctl.telegram.marks import BEGIN, END, HEADER, WHOLE_HEADER, Beginning
+from dsmrctl.telegram.telegram import Telegram
+
+if TYPE_CHECKING:
+    from dsmrctl.telegram.luxembourg import Unsealer
 
 Reason = Literal["truncated", "overrun", "crc", "garbage"]
 
@@ -30,16 +34,6 @@ LIMIT = 16384
 _OPEN = 16  # beginnings kept open at once; a message would need that many lines like a header
 _LOOK = 80  # bytes a header in the middle of a line may take until it is known for one
 
-_HEADER = re.compile(rb"/[A-Za-z]{3}")
-# IEC 62056-21 forbids / and ! in the identification; after it comes an empty line or an object.
-_WHOLE_HEADER = re.compile(rb"/[A-Za-z]{3}[ \"-'*-.0-~]{0,64}\r?\n(?:\r?\n|[0-9])")
-# At the start of a line (four bytes back), else whole. The "/" in front makes the search fast.
-_BEGIN = re.compile(
-    rb"(?s:/[A-Za-z]{3}(?:(?<![^\r\n\x00\xff]....)|"
-    + _WHOLE_HEADER.pattern.removeprefix(_HEADER.pattern)
-    + rb"))"
-)
-_END = re.compile(rb"!([0-9A-Fa-f]{0,4})[ \t\x00\xff]{0,8}(\r\n|\n|\r)?")
 _IDLE = b"\x00\xff\r\n"
 """What lines send while nothing is said: skipped between telegrams, no reject."""
 _IDLING = re.compile(rb"[\x00\xff\r\n]*")
@@ -58,77 +52,42 @@ class Reject(NamedTuple):
     raw: bytes
 
 
-class _Beginning:
-    """An open beginning and what is known of the bytes from it on.
-
-    CRC and brackets run on from end mark to end mark, so that many marks cost no more than few.
-    """
-
-    __slots__ = ("at", "bare", "checked", "counted", "crc", "crlf", "depth", "end", "opened")
-
-    def __init__(self, at: int) -> None:
-        self.at = at
-        self.end = 0  # behind the last end mark before the next beginning
-        self.checked = at  # `crc` is of the bytes up to here
-        self.crc = 0
-        self.crlf = 0  # the CRC with bare line feeds counted as CR LF
-        self.bare = True  # no CR yet
-        self.counted = at  # and the brackets are of those up to here
-        self.opened = 0
-        self.depth = 0
-
-    def holds(self, buffer: bytes, upto: int, digits: bytes) -> bool:
-        """Whether `digits` are the CRC from here up to `upto`."""
-        piece = buffer[self.checked : upto]
-        self.checked = upto
-        self.crc = crc.crc16(piece, self.crc)
-        self.bare = self.bare and b"\r" not in piece
-        if self.bare:
-            self.crlf = crc.crc16(piece.replace(b"\n", b"\r\n"), self.crlf)
-        wanted = int(digits, 16)
-        return self.crc == wanted or (self.bare and self.crlf == wanted)
-
-    def balances(self, buffer: bytes, upto: int) -> bool:
-        """Whether every bracket from here up to `upto` has its counterpart."""
-        opened = buffer.count(b"(", self.counted, upto)
-        self.opened += opened
-        self.depth += opened - buffer.count(b")", self.counted, upto)
-        self.counted = upto
-        return self.depth == 0
-
-    def shift(self, by: int) -> None:
-        self.at -= by
-        self.end = max(0, self.end - by)
-        self.checked -= by
-        self.counted -= by
-
-
 class Framer:
     """Cuts a stream into telegrams and rejects, in the order of the stream.
 
     `limit` is the most bytes a telegram may have, `offset` the place in the stream of the first
-    byte that will be fed. Raises nothing: what cannot be used comes out as a Reject.
+    byte that will be fed. What cannot be used comes out as a Reject; nothing is raised, but with
+    the `key` of an encrypted (Luxembourg) meter, 16 bytes, WrongKey when it opens no frame.
     """
 
-    def __init__(self, limit: int = LIMIT, offset: int = 0) -> None:
+    def __init__(self, limit: int = LIMIT, key: bytes | None = None, offset: int = 0) -> None:
         self._limit = limit
+        self._unsealer: Unsealer | None = None
+        if key is not None:
+            from dsmrctl.telegram.luxembourg import Unsealer
+
+            self._unsealer = Unsealer(key, limit, offset)
         self._offset = offset  # in the stream, of the buffer's first byte
         self._buffer = b""
         self._at = 0  # all before is decided; the first open beginning when there is one
         self._searched = 0  # no end mark before this that was not looked at
         self._scanned = 0  # no beginning before this that is not known
-        self._open: list[_Beginning] = []
-        self._unclosed: tuple[_Beginning, int] | None = None
+        self._open: list[Beginning] = []
+        self._unclosed: tuple[Beginning, int] | None = None
         self._checked = b""  # the last telegram whose CRC held
         self._found: list[Telegram | Reject] = []
 
     def feed(self, data: bytes) -> Iterator[Telegram | Reject]:
         """What is complete with `data` added; nothing is lost when the result is not read."""
+        if self._unsealer is not None:
+            return self._unsealer.feed(data)
         self._buffer += data
         return self._go(closed=False)
 
     def close(self) -> Iterator[Telegram | Reject]:
         """What is left at the end of the input. The next `feed` starts afresh."""
+        if self._unsealer is not None:
+            return self._unsealer.close()
         return self._go(closed=True)
 
     def _go(self, closed: bool) -> Iterator[Telegram | Reject]:
@@ -162,7 +121,7 @@ class Framer:
         if mark == self._at or buffer[mark - 1] not in b"\r\n":
             self._searched = mark + 1
             return True
-        match = _END.match(buffer, mark)
+        match = END.match(buffer, mark)
         assert match is not None
         end = match.end()
         if end == len(buffer) and not closed and buffer[-1] != 0x0A:
@@ -184,7 +143,7 @@ class Framer:
         if (
             digits
             and not self._open
-            and _HEADER.match(buffer, at)
+            and HEADER.match(buffer, at)
             and crc.holds(buffer[at : mark + 1], digits)
         ):
             self._take(buffer[at:end], end, checked=True)
@@ -199,13 +158,13 @@ class Framer:
             return
         self._open[-1].end = end
 
-    def _with_crc(self, mark: int, digits: bytes) -> _Beginning | None:
+    def _with_crc(self, mark: int, digits: bytes) -> Beginning | None:
         for beginning in self._open:
             if beginning.holds(self._buffer, mark + 1, digits):
                 return beginning
         return None
 
-    def _without_crc(self, mark: int, end: int) -> _Beginning | None:
+    def _without_crc(self, mark: int, end: int) -> Beginning | None:
         """The last one whose brackets balance. If none does, what follows `end` has to tell."""
         self._unclosed = None
         for beginning in reversed(self._open):
@@ -234,10 +193,10 @@ class Framer:
         buffer = self._buffer
         if self._scanned >= upto:
             return
-        if self._scanned == self._at and not self._open and _HEADER.match(buffer, self._at):
+        if self._scanned == self._at and not self._open and HEADER.match(buffer, self._at):
             self._begin(self._at)
             self._scanned += 1
-        for match in _BEGIN.finditer(buffer, self._scanned, sight):
+        for match in BEGIN.finditer(buffer, self._scanned, sight):
             if match.start() >= upto:
                 break
             self._begin(match.start())
@@ -248,7 +207,7 @@ class Framer:
             beginning, end = self._unclosed
             self._unclosed = None
             idle = end <= at and not self._buffer[end:at].strip(_IDLE)
-            if idle and _WHOLE_HEADER.match(self._buffer, at):
+            if idle and WHOLE_HEADER.match(self._buffer, at):
                 searched = self._searched
                 self._reject_before(beginning)
                 self._take(self._buffer[beginning.at : end], end, checked=False)
@@ -256,7 +215,7 @@ class Framer:
         if not self._open:
             self._reject("garbage", self._at, at)
             self._at = at
-        self._open.append(_Beginning(at))
+        self._open.append(Beginning(at))
         if len(self._open) > _OPEN:
             self._give_up(at)
 
@@ -285,13 +244,13 @@ class Framer:
             self._reject("overrun", first.at, due)
             self._at = due
 
-    def _reject_before(self, beginning: _Beginning) -> None:
+    def _reject_before(self, beginning: Beginning) -> None:
         for first, following in zip(self._open, self._open[1:], strict=False):
             if first is beginning:
                 break
             self._reject_from(first, following.at)
 
-    def _reject_from(self, beginning: _Beginning, upto: int) -> None:
+    def _reject_from(self, beginning: Beginning, upto: int) -> None:
         if beginning.end:
             self._reject("crc", beginning.at, beginning.end)
             self._reject("garbage", beginning.end, upto)

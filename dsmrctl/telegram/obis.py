@@ -9,9 +9,12 @@ from __future__ import annotations
 import re
 from typing import Literal, NamedTuple
 
-Kind = Literal["number", "time", "stamped", "peaks", "events", "text", "code", "reading", "old-gas"]
+Kind = Literal["number", "reading", "old-gas", "time", "peaks", "events", "text", "code", "unknown"]
 
-CODE = re.compile(r"(\d{1,3})-(\d{1,3}):(\d{1,3})[.:](\d{1,3})\.(\d{1,3})(?:[.*]\d{1,3})?")
+# Old files carry the typo 72:32.0, and some meters send the F part: 21.7.0.255.
+CODE = re.compile(
+    r"([0-9]{1,3})-([0-9]{1,3}):([0-9]{1,3})[.:]([0-9]{1,3})\.([0-9]{1,3})(?:[.*][0-9]{1,3})?"
+)
 
 
 class Entry(NamedTuple):
@@ -60,9 +63,16 @@ ELECTRICITY: dict[str, Entry] = {
     "1.8.0": _n("import_total", "Imported, total", "Verbruik / afname totaal"),
     "1.8.1": _n("import_t1", "Imported, tariff 1", "Verbruik / afname tarief 1"),
     "1.8.2": _n("import_t2", "Imported, tariff 2", "Verbruik / afname tarief 2"),
+    "1.8.3": _n("import_t3", "Imported, tariff 3", "Verbruik / afname tarief 3"),
+    "1.8.4": _n("import_t4", "Imported, tariff 4", "Verbruik / afname tarief 4"),
+    "1.8.5": _n("import_t5", "Imported, tariff 5", "Verbruik / afname tarief 5"),
     "2.8.0": _n("export_total", "Exported, total", "Injectie totaal"),
     "2.8.1": _n("export_t1", "Exported, tariff 1", "Injectie tarief 1"),
     "2.8.2": _n("export_t2", "Exported, tariff 2", "Injectie tarief 2"),
+    "2.8.3": _n("export_t3", "Exported, tariff 3", "Injectie tarief 3"),
+    "2.8.4": _n("export_t4", "Exported, tariff 4", "Injectie tarief 4"),
+    "2.8.5": _n("export_t5", "Exported, tariff 5", "Injectie tarief 5"),
+    "15.8.0": _n("absolute_total", "Imported plus exported", "Afname plus injectie"),
     "3.8.0": _n("reactive_import_total", "Reactive energy imported", "Reactieve afname"),
     "4.8.0": _n("reactive_export_total", "Reactive energy exported", "Reactieve injectie"),
     "1.7.0": _n("import_power", "Power imported now", "Actueel vermogen afname/verbruik"),
@@ -70,10 +80,12 @@ ELECTRICITY: dict[str, Entry] = {
     "3.7.0": _n("reactive_import_power", "Reactive power imported", "Reactief vermogen afname"),
     "4.7.0": _n("reactive_export_power", "Reactive power exported", "Reactief vermogen injectie"),
     "9.7.0": _n("apparent_import_power", "Apparent power imported", "Schijnbaar vermogen afname"),
+    "13.7.0": _n("power_factor", "Power factor", "Arbeidsfactor"),
+    "14.7.0": _n("frequency", "Frequency of the grid", "Netfrequentie"),
     "10.7.0": _n("apparent_export_power", "Apparent power exported",
                  "Schijnbaar vermogen injectie"),
     "1.4.0": _n("quarter_demand", "Demand of the running quarter", "Piek lopend kwartier"),
-    "1.6.0": Entry("month_peak", "stamped", "Peak demand of this month", "Maandpiek"),
+    "1.6.0": Entry("month_peak", "reading", "Peak demand of this month", "Maandpiek"),
     "99.97.0": Entry("failures", "events", "Log of long power failures",
                      "Lijst van lange stroomonderbrekingen"),
     "31.4.0": _n("fuse", "Fuse: the most current per phase",
@@ -84,6 +96,7 @@ ELECTRICITY: dict[str, Entry] = {
 HOUSE: dict[str, Entry] = {
     "96.1.4": Entry("emucs_version", "code", "Version: 502 and the eMUCS-P1 version", "ID"),
     "96.1.1": Entry("serial", "text", "Serial number", "Serienummer"),
+    "96.1.0": Entry("serial", "text", "Serial number", "Serienummer"),
     "96.1.2": Entry("ean", "text", "EAN code of the connection", "EAN-code"),
     "42.0.0": Entry("logical_name", "text", "Name of the meter", "Naam van de meter"),
     "1.0.0": Entry("time", "time", "Date and time", "Datum/tijd"),
@@ -123,39 +136,60 @@ CHANNEL: dict[str, Entry] = {
 MEDIA = {2: "electricity", 3: "gas", 4: "heat", 6: "hot water", 7: "water", 10: "cold",
          11: "cold", 12: "heat", 13: "heat and cold"}  # fmt: skip
 MEDIA_DUTCH = {"gas": "aardgas", "water": "water", "heat": "warmte", "cold": "koude",
-               "hot water": "warmwater", "electricity": "elektriciteits",
-               "heat and cold": "warmte- en koude"}  # fmt: skip
+               "hot water": "warmwater", "electricity": "elektriciteit",
+               "heat and cold": "warmte/koude"}  # fmt: skip
 
 
 class Code(NamedTuple):
-    """An OBIS code taken apart: A-B:C.D.E. `key` finds what it means whatever B is."""
+    """An OBIS code A-B:C.D.E taken apart and looked up.
+
+    `key` is the same for codes that mean the same: `1.8.1` for electricity whatever its channel B,
+    `0-0:96.1.1` for the house, `0-2:24.1.0` for a channel. `channel` is the M-Bus channel 1 to n.
+    """
 
     a: int
     b: int
     cde: str
+    key: str
+    channel: int | None
+    kind: Kind
     entry: Entry | None
 
-    @property
-    def key(self) -> str:
-        """`1.8.1` for electricity, `0-0:96.1.1` for the house, `0-2:24.1.0` for a channel."""
-        return self.cde if self.a == 1 else f"{self.a}-{self.b}:{self.cde}"
 
-
+_KEPT = 4096  # codes kept at most: noise can look like ever new ones
 _codes: dict[str, Code] = {}
 
 
-def code(text: str) -> Code:
-    """An OBIS code, looked up. Raises ValueError when `text` is none."""
+def find(text: str) -> Code | None:
+    """An OBIS code looked up; None when `text` is none."""
     known = _codes.get(text)
     if known is not None:
         return known
     match = CODE.fullmatch(text)
     if match is None:
-        raise ValueError(f"'{text}' is no OBIS code A-B:C.D.E")
+        return None
     a, b = int(match[1]), int(match[2])
     cde = f"{int(match[3])}.{int(match[4])}.{int(match[5])}"
     table = ELECTRICITY if a == 1 else CHANNEL if a == 0 and b else HOUSE if a == 0 else {}
-    found = Code(a, b, cde, table.get(cde))
-    if len(_codes) < 4096:
-        _codes[text] = found
+    entry = table.get(cde)
+    found = Code(
+        a,
+        b,
+        cde,
+        cde if a == 1 else f"{a}-{b}:{cde}",
+        b if a == 0 and b else None,
+        entry.kind if entry else "unknown",
+        entry,
+    )
+    if len(_codes) >= _KEPT:
+        _codes.clear()
+    _codes[text] = found
+    return found
+
+
+def code(text: str) -> Code:
+    """An OBIS code looked up. Raises ValueError when `text` is none."""
+    found = find(text)
+    if found is None:
+        raise ValueError(f"{text[:40]!r} is no OBIS code A-B:C.D.E")
     return found

@@ -2,48 +2,57 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from datetime import datetime
-from decimal import Decimal
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
-from dsmrctl.telegram import obis
-from dsmrctl.telegram.objects import CosemObject, Diagnostic, PeakRecord, peaks, read_lines
-from dsmrctl.telegram.values import Measurement
+from . import readings
+from .meters import MbusMeter, mbus_meters, reading_of
+from .obis import code as obis_code
+from .objects import CosemObject, Diagnostic, read_objects
+from .readings import Failure, PeakRecord
+from .values import Measurement, Number, hex_text
 
-Triple = tuple[Decimal, str | None, datetime | None]
-
-
-class MbusMeter(NamedTuple):
-    """A meter behind this one: its channel, medium ("gas", "water" …), serial, valve, reading."""
-
-    channel: int
-    medium: str | None
-    serial: str | None
-    valve: int | None
-    reading: Measurement | None
+_DAY_IS_FIRST = {"BE": True, "NL": False}
+_TARIFF = re.compile(r"(?:[A-Z]+ ?)?0{0,3}([0-9])")  # 0001; Hungary has been seen with TARIFF 1
+_EMUCS = re.compile(r"(?:502)?([1-9])([0-9])[0-9]{0,3}")
+_DSMR = re.compile(r"[1-9][0-9]{1,2}")
+_layout: Any = False
 
 
-def _layout() -> Any:
-    """The layout cache, or None: the file may be taken out and all else still works."""
-    global _cache
-    if _cache is False:
+def _shortcut() -> Any:
+    """The layout cache (`layout`), or None: it may be deleted, and all but the speed stays.
+
+    What it may answer, each from the raw bytes alone, else None and the general parser does:
+    `numbers(raw)` is `Telegram.numbers()`; `named(raw)` is a mapping from keys ("1.8.1",
+    "0-0:1.0.0") to the Measurement, or time, that the general parser gives for them; a key it
+    leaves out is read by the general parser.
+    """
+    global _layout
+    if _layout is False:
+        import importlib
+
         try:
-            from dsmrctl.telegram import layout
-
-            _cache = layout
-        except ImportError:
-            _cache = None
-    return _cache
+            _layout = importlib.import_module(f"{__package__}.layout")
+        except ModuleNotFoundError:
+            _layout = None
+    return _layout
 
 
-_cache: Any = False
+class _Named:
+    """A measurement under the key of its OBIS code."""
 
+    __slots__ = ("_key", "doc")
 
-def _measured(key: str, what: str) -> property:
-    def get(self: Telegram) -> Measurement | None:
-        return self._measurement(key)
+    def __init__(self, key: str, doc: str) -> None:
+        self._key = key
+        self.doc = doc
 
-    return property(get, doc=what)
+    def __get__(self, telegram: Telegram | None, owner: type) -> Measurement | None:
+        if telegram is None:
+            return self  # type: ignore[return-value]  # asked of the class, by help()
+        return telegram.measured(self._key)
 
 
 class Telegram:
@@ -53,51 +62,65 @@ class Telegram:
     meter that sends none (DSMR 2 and 3). Values are None when the meter does not say them.
     """
 
-    __slots__ = ("_by_key", "_objects", "_odd", "crc", "raw")
+    __slots__ = ("_by_key", "_named", "_objects", "_odd", "crc", "raw")
+
+    _by_key: dict[str, CosemObject] | None
+    _named: Mapping[str, Any] | None
+    _objects: tuple[CosemObject, ...] | None
+    _odd: list[Diagnostic]
 
     def __init__(self, raw: bytes, crc: Literal["valid", "absent"] = "valid") -> None:
         self.raw = raw
-        self.crc = crc
+        self.crc: Literal["valid", "absent"] = crc
+        self._objects = self._by_key = self._named = None
 
     def __repr__(self) -> str:
         return f"<Telegram {self.ident} {self.time}>"
 
-    def _read(self) -> None:
-        body = self.raw[: self.raw.rindex(b"!")].decode("latin-1")
-        self._objects, self._odd = read_lines(body)
-        self._by_key: dict[str, CosemObject] = {}
-        for item in self._objects:
-            self._by_key.setdefault(obis.code(item.code).key, item)
-
-    @property
-    def ident(self) -> str:
-        """The header without its `/`: maker and type of the meter (IEC 62056-21)."""
-        return self.raw.split(b"\n", 1)[0][1:].strip().decode("latin-1")
+    # --- objects, by OBIS code -----------------------------------------------------------------
 
     @property
     def objects(self) -> tuple[CosemObject, ...]:
         """Every COSEM object in the meter's order, unknown and repeated ones too."""
-        try:
-            return self._objects
-        except AttributeError:
-            self._read()
-            return self._objects
+        if self._objects is None:
+            raw = self.raw
+            end = raw.rfind(b"!")
+            body = raw[:end] if end >= 0 else raw
+            self._objects, self._odd = read_objects(body.decode("latin-1"))
+        return self._objects
 
-    def _keyed(self, key: str) -> CosemObject | None:
-        try:
-            return self._by_key.get(key)
-        except AttributeError:
-            self._read()
-            return self._by_key.get(key)
+    def _index(self) -> dict[str, CosemObject]:
+        by_key: dict[str, CosemObject] = {}
+        for item in self.objects:
+            known = item.obis
+            before = by_key.setdefault(known.key, item)
+            # 1-0 before 1-1; and a repeated object counts when the first one was empty.
+            if before is not item and (
+                (known.b == 0 and before.obis.b)
+                or (known.b == before.obis.b and not before.numbers() and item.numbers())
+            ):
+                by_key[known.key] = item
+        self._by_key = by_key
+        return by_key
+
+    def _find(self, key: str) -> CosemObject | None:
+        return (self._by_key or self._index()).get(key)
+
+    def get(self, code: str) -> CosemObject | None:
+        """The object with this OBIS code, else None; for electricity any channel B will do.
+
+        Of several that with just this code, else the first. Raises ValueError for no OBIS code.
+        """
+        wanted = obis_code(code)
+        found = self._find(wanted.key)
+        if found is not None and found.obis[:3] != wanted[:3]:
+            return next((each for each in self.all(code) if each.obis[:3] == wanted[:3]), found)
+        return found
 
     def all(self, code: str) -> tuple[CosemObject, ...]:
         """Every object with this OBIS code; for electricity whatever its channel B."""
-        key = obis.code(code).key
-        return tuple(item for item in self.objects if obis.code(item.code).key == key)
-
-    def get(self, code: str) -> CosemObject | None:
-        """The first object with this OBIS code, else None."""
-        return self._keyed(obis.code(code).key)
+        key = obis_code(code).key
+        return tuple(item for item in self.objects if item.obis.key == key)
 
     def __getitem__(self, code: str) -> CosemObject:
         found = self.get(code)
@@ -105,76 +128,92 @@ class Telegram:
             raise KeyError(code)
         return found
 
-    def _measurement(self, key: str) -> Measurement | None:
-        item = self._keyed(key)
-        return item.measurement if item is not None else None
+    def numbers(self) -> list[Number]:
+        """Every number of the telegram in its order, as (number, unit, time).
 
-    def _text(self, key: str) -> str | None:
-        item = self._keyed(key)
-        return (item.text or None) if item is not None else None
-
-    def numbers(self) -> list[Triple]:
-        """Every number of the telegram, in its order: (number, unit, time)."""
-        layout = _layout()
-        found = layout.numbers(self.raw) if layout is not None else None
-        if found is not None:
-            return found
+        Times, codes (tariff, breaker, medium, valve), texts and counts of records are no numbers.
+        """
+        layout = _shortcut()
+        if layout is not None and self._objects is None:
+            found = layout.numbers(self.raw)
+            if found is not None:
+                return found
         return self.numbers_by_line()
 
-    def numbers_by_line(self) -> list[Triple]:
-        """`numbers` the general way: what the layout cache must equal, and asks when in doubt."""
-        return [tuple(each) for item in self.objects for each in item.numbers()]
+    def numbers_by_line(self) -> list[Number]:
+        """`numbers` the general way: what the layout cache must equal, and learns from."""
+        by_kind = readings.NUMBERS
+        found: list[Number] = []
+        problems: readings.Problems = []
+        for item in self.objects:
+            read = by_kind[item.obis.kind]
+            if read is not None:
+                found += read(item.values, problems)
+        return found
 
     @property
     def diagnostics(self) -> tuple[Diagnostic, ...]:
         """What is odd about it, by line."""
-        found = list(self._odd) if self.objects or self._odd else []
+        found = []
         for item in self.objects:
             found += [
-                Diagnostic(kind, item.line, item.code, message) for kind, message in item.diagnose()
+                Diagnostic(kind, item.line, item.code, message) for kind, message in item.problems()
             ]
-        if self.crc == "absent" and (self.country == "BE" or (self.version or "") >= "DSMR 4"):
+        if self.crc == "absent" and self.version not in (None, "DSMR 2/3"):
+            line = self.raw.count(b"\n", 0, self.raw.rfind(b"!")) + 1
             found.append(
-                Diagnostic("no-crc", self.raw.count(b"\n"), None, "it ends without its CRC")
+                Diagnostic("no-crc", line, None, f"{self.version} has a CRC; it is missing")
             )
-        return tuple(sorted(found, key=lambda each: each.line))
+        return tuple(dict.fromkeys(sorted([*found, *self._odd], key=lambda each: each.line)))
+
+    # --- who speaks ------------------------------------------------------------------------------
 
     @property
-    def time(self) -> datetime | None:
-        """The meter's clock, aware: the offset is the one its flag gives."""
-        item = self._keyed("0-0:1.0.0")
-        return item.time if item is not None else None
+    def ident(self) -> str:
+        """The header without its `/`: maker and type of the meter (IEC 62056-21)."""
+        raw = self.raw
+        end = raw.find(b"\n")
+        return raw[1 : end if end >= 0 else raw.find(b"\r")].strip().decode("latin-1")
 
     @property
     def country(self) -> str | None:
-        """"BE", "NL", "LU", "SE", or None when the telegram does not tell."""
-        emucs = self._text("0-0:96.1.4")
-        if emucs is not None and emucs.startswith("502"):
+        """ "BE", "NL", "LU", "SE" or "HU"; None when the telegram does not tell."""
+        by_key = self._by_key or self._index()
+        if "0-0:96.1.4" in by_key:
             return "BE"
-        if self.ident.startswith("Lux"):
-            return "LU"
-        if self._text("0.2.8") is not None:
-            return "NL"
-        if self._keyed("1.8.0") and self._keyed("3.8.0") and not self._keyed("1.8.1"):
-            item = self._measurement("1.8.0")
-            return "SE" if item is not None and item.unit == "kWh" else None
-        if self._keyed("1.8.1") and self._keyed("0-0:96.14.0") and self.crc == "absent":
-            return "NL"  # DSMR 2 and 3 say no version
-        return None
+        split, whole = "1.8.1" in by_key, "1.8.0" in by_key
+        if "0.2.8" in by_key:
+            if self.ident[:3].upper() == "LUX" or (whole and not split):
+                return "LU"
+            return "NL" if not whole else None  # Estonia and Austria send both
+        if "15.8.0" in by_key and "0-0:42.0.0" in by_key:
+            return "HU"
+        if whole and not split and "3.8.0" in by_key and "23.7.0" in by_key:
+            return "SE" if "0-0:96.14.0" not in by_key else None
+        # DSMR 2 and 3 say neither a version nor the time.
+        return "NL" if split and "0-0:1.0.0" not in by_key and "0-0:96.14.0" in by_key else None
 
     @property
     def version(self) -> str | None:
-        """ "eMUCS-P1 1.7", "DSMR 5.0" … as the meter's own digits say."""
+        """ "eMUCS-P1 1.7", "DSMR 5.0", "DSMR 2/3", as far as the meter tells it."""
         emucs = self._text("0-0:96.1.4")
-        if emucs is not None and len(emucs) == 5 and emucs.startswith("502"):
-            return f"eMUCS-P1 {emucs[3]}.{emucs[4]}"
+        if emucs is not None:
+            # 50217 is 1.7. Since 2026 some send 21110 in hex, for 2.1.
+            match = _EMUCS.fullmatch(hex_text(emucs) if len(emucs) == 10 else emucs)
+            return f"eMUCS-P1 {match[1]}.{match[2]}" if match is not None else "eMUCS-P1"
         dsmr = self._text("0.2.8")
-        return f"DSMR {dsmr[0]}.{dsmr[1]}" if dsmr is not None and len(dsmr) == 2 else None
+        if dsmr is not None:
+            return f"DSMR {dsmr[0]}.{dsmr[1]}" if _DSMR.fullmatch(dsmr) else "DSMR"
+        return "DSMR 2/3" if self.country == "NL" else None
+
+    def _text(self, key: str) -> str | None:
+        item = self._find(key)
+        return (item.text or None) if item is not None else None
 
     @property
     def serial(self) -> str | None:
         """The meter's serial number."""
-        return self._text("0-0:96.1.1") or self._text("0-0:42.0.0")
+        return self._text("0-0:96.1.1") or self._text("0-0:96.1.0") or self._text("0-0:42.0.0")
 
     @property
     def ean(self) -> str | None:
@@ -183,110 +222,111 @@ class Telegram:
 
     @property
     def message(self) -> str | None:
-        """A message for the person, decoded."""
+        """A message for the person, decoded; None when it is empty."""
         return self._text("0-0:96.13.0")
 
     @property
+    def time(self) -> datetime | None:
+        """The meter's clock, aware: the offset is the one its flag gives."""
+        if self._objects is None and "time" in (quick := self._quick()):
+            return quick["time"]
+        item = self._find("0-0:1.0.0")
+        return item.time if item is not None else None
+
+    @property
     def tariff(self) -> int | None:
-        """The active tariff, the meter's raw 1 or 2."""
-        item = self._measurement("0-0:96.14.0")
-        return int(item.number) if item is not None else None
+        """The active tariff, the meter's raw 1 or 2 (Belgium: 1 is day; Netherlands: night)."""
+        match = _TARIFF.fullmatch(self._text("0-0:96.14.0") or "")
+        return int(match[1]) if match is not None else None
 
-    import_t1 = _measured("1.8.1", "Import register, the meter's tariff 1.")
-    import_t2 = _measured("1.8.2", "Import register, the meter's tariff 2.")
-    export_t1 = _measured("2.8.1", "Export register, the meter's tariff 1.")
-    export_t2 = _measured("2.8.2", "Export register, the meter's tariff 2.")
-    import_total = _measured("1.8.0", "Import register of a meter that does not split it.")
-    export_total = _measured("2.8.0", "Export register of a meter that does not split it.")
-    import_power = _measured("1.7.0", "Power imported now.")
-    export_power = _measured("2.7.0", "Power exported now.")
-    quarter_demand = _measured("1.4.0", "Energy of the running quarter over 900 s: from 0 up.")
-    month_peak = _measured("1.6.0", "Highest quarter-hour demand of this month, with its time.")
-    voltage_l1 = _measured("32.7.0", "Voltage of phase 1.")
-    voltage_l2 = _measured("52.7.0", "Voltage of phase 2.")
-    voltage_l3 = _measured("72.7.0", "Voltage of phase 3.")
-    current_l1 = _measured("31.7.0", "Current of phase 1.")
-    current_l2 = _measured("51.7.0", "Current of phase 2.")
-    current_l3 = _measured("71.7.0", "Current of phase 3.")
-    import_l1 = _measured("21.7.0", "Power imported on phase 1.")
-    import_l2 = _measured("41.7.0", "Power imported on phase 2.")
-    import_l3 = _measured("61.7.0", "Power imported on phase 3.")
-    export_l1 = _measured("22.7.0", "Power exported on phase 1.")
-    export_l2 = _measured("42.7.0", "Power exported on phase 2.")
-    export_l3 = _measured("62.7.0", "Power exported on phase 3.")
+    # --- quantities ------------------------------------------------------------------------------
 
-    def _by_day(self, day: bool, direction: str) -> Measurement | None:
-        # Belgium numbers day 1, the Netherlands night (modules.md of the manual's author, DSMR 5).
-        first = {"BE": True, "NL": False}.get(self.country or "")
-        if first is None:
-            return None
-        return self._measurement(f"{direction}.8.{1 if first == day else 2}")
+    def _quick(self) -> Mapping[str, Any]:
+        """What the layout cache knows of these bytes; empty when it does not."""
+        named = self._named
+        if named is None:
+            layout = _shortcut()
+            named = layout.named(self.raw) if layout is not None else None
+            self._named = named = {} if named is None else named
+        return named
+
+    def measured(self, key: str) -> Measurement | None:
+        """The measurement under a key: "1.8.1" for electricity, else "0-0:17.0.0"."""
+        if self._objects is None and key in (quick := self._quick()):
+            return quick[key]
+        item = self._find(key)
+        return item.measurement if item is not None else None
+
+    import_t1 = _Named("1.8.1", "Import register, the meter's tariff 1.")
+    import_t2 = _Named("1.8.2", "Import register, the meter's tariff 2.")
+    export_t1 = _Named("2.8.1", "Export register, the meter's tariff 1.")
+    export_t2 = _Named("2.8.2", "Export register, the meter's tariff 2.")
+    import_total = _Named("1.8.0", "Import register of a meter that sends the total.")
+    export_total = _Named("2.8.0", "Export register of a meter that sends the total.")
+    import_power = _Named("1.7.0", "Power imported now.")
+    export_power = _Named("2.7.0", "Power exported now.")
+    quarter_demand = _Named("1.4.0", "Energy of the running quarter over 900 s: from 0 up.")
+    month_peak = _Named("1.6.0", "Highest quarter-hour demand of this month, with its time.")
+    voltage_l1 = _Named("32.7.0", "Voltage of phase 1.")
+    voltage_l2 = _Named("52.7.0", "Voltage of phase 2.")
+    voltage_l3 = _Named("72.7.0", "Voltage of phase 3.")
+    current_l1 = _Named("31.7.0", "Current of phase 1.")
+    current_l2 = _Named("51.7.0", "Current of phase 2.")
+    current_l3 = _Named("71.7.0", "Current of phase 3.")
+    import_l1 = _Named("21.7.0", "Power imported on phase 1.")
+    import_l2 = _Named("41.7.0", "Power imported on phase 2.")
+    import_l3 = _Named("61.7.0", "Power imported on phase 3.")
+    export_l1 = _Named("22.7.0", "Power exported on phase 1.")
+    export_l2 = _Named("42.7.0", "Power exported on phase 2.")
+    export_l3 = _Named("62.7.0", "Power exported on phase 3.")
+
+    def _by_day(self, direction: int, day: bool) -> Measurement | None:
+        first = _DAY_IS_FIRST.get(self.country or "")
+        return None if first is None else self.measured(f"{direction}.8.{1 if first == day else 2}")
 
     @property
     def import_day(self) -> Measurement | None:
         """Import register by day; None where the country's numbering is not known."""
-        return self._by_day(True, "1")
+        return self._by_day(1, day=True)
 
     @property
     def import_night(self) -> Measurement | None:
         """Import register by night."""
-        return self._by_day(False, "1")
+        return self._by_day(1, day=False)
 
     @property
     def export_day(self) -> Measurement | None:
         """Export register by day."""
-        return self._by_day(True, "2")
+        return self._by_day(2, day=True)
 
     @property
     def export_night(self) -> Measurement | None:
         """Export register by night."""
-        return self._by_day(False, "2")
+        return self._by_day(2, day=False)
 
     @property
     def peaks(self) -> tuple[PeakRecord, ...]:
         """The month peaks the meter keeps, oldest first; 13 at most."""
-        item = self._keyed("0-0:98.1.0")
-        return tuple(peaks(item)[0]) if item is not None else ()
+        item = self._find("0-0:98.1.0")
+        return tuple(readings.peaks(item.values, [])) if item is not None else ()
+
+    @property
+    def failures(self) -> tuple[Failure, ...]:
+        """The long power failures the meter keeps, in its order."""
+        item = self._find("99.97.0")
+        return tuple(readings.failures(item.values, [])) if item is not None else ()
 
     @property
     def mbus(self) -> tuple[MbusMeter, ...]:
-        """The meters behind this one, by channel. The medium is told by the same channel only."""
-        found = []
-        for n in range(1, 5):
-            mine = {}
-            for item in self.objects:
-                if item.channel == n:
-                    mine.setdefault(obis.code(item.code).cde, item)
-            if mine:
-                found.append(_mbus_meter(n, mine))
-        return tuple(found)
-
-    def _reading(self, medium: str) -> Measurement | None:
-        """The reading of the first meter of this medium that is alive: a dead one has no time."""
-        readings = [each.reading for each in self.mbus if each.medium == medium and each.reading]
-        return next((each for each in readings if each.time), readings[0] if readings else None)
+        """The meters behind this one, by channel."""
+        return mbus_meters(self.objects)
 
     @property
     def gas(self) -> Measurement | None:
-        """The gas register, by the channel that says it is gas."""
-        return self._reading("gas")
+        """The gas register, of the living channel that says it is gas."""
+        return reading_of("gas", self.mbus)
 
     @property
     def water(self) -> Measurement | None:
-        """The water register, by the channel that says it is water."""
-        return self._reading("water")
-
-
-def _mbus_meter(channel: int, mine: dict[str, CosemObject]) -> MbusMeter:
-    medium = mine["24.1.0"].measurement if "24.1.0" in mine else None
-    serial = next((mine[cde].text for cde in ("96.1.1", "96.1.0") if cde in mine), None)
-    valve = mine["24.4.0"].measurement if "24.4.0" in mine else None
-    readings = [
-        found for cde in ("24.2.3", "24.2.1", "24.3.0")
-        if cde in mine and (found := mine[cde].measurement) is not None
-    ]  # fmt: skip
-    reading = next((each for each in readings if each.time), readings[0] if readings else None)
-    kind = obis.MEDIA.get(int(medium.number)) if medium else None
-    if kind is None and "24.3.0" in mine:
-        kind = "gas"
-    return MbusMeter(channel, kind, serial or None, int(valve.number) if valve else None, reading)
+        """The water register, of the living channel that says it is water."""
+        return reading_of("water", self.mbus)

@@ -16,13 +16,17 @@ CET = timezone(timedelta(hours=1), "CET")
 CEST = timezone(timedelta(hours=2), "CEST")
 _OFFSETS = {"S": CEST, "W": CET}
 
-NUMBER = re.compile(r"(-?\d{1,15}(?:\.\d{1,9})?)(?:\*([^*()]{1,12}))?")
-STAMP = re.compile(r"\d{12}[SW]?")
+NUMBER = re.compile(r"(-?[0-9]{1,15}(?:\.[0-9]{1,9})?)(?:\*([^*()]{1,12}))?")
+STAMP = re.compile(r"[0-9]{12}[SW]?")
 _HEX = re.compile(r"(?:[0-9A-Fa-f]{2})+")
+_LAYOUT = {ord(character): None for character in "\t\r\n\0"}
 
-# What meters send for "never": undefined bytes (FF FF read as digits), the epochs, zeros.
-_UNSET = ("632525252525", "700101", "000000000000", "000101000001", "250000000000")
-_ODDITIES = 4096  # stamps kept at most: a meter with a running clock makes new ones for ever
+# What meters send for "never": undefined bytes read as digits, the epochs of 1970 and 2000, zeros.
+_UNSET = ("632525252525", "700101", "000000000000", "000101", "250000000000")
+_KEPT = 4096  # stamps and numbers kept at most: a running clock makes new ones for ever
+
+Number = tuple[Decimal, "str | None", "datetime | None"]
+"""A number, its unit and its time: what a Measurement is, as a plain tuple."""
 
 
 class Measurement(NamedTuple):
@@ -33,7 +37,7 @@ class Measurement(NamedTuple):
     time: datetime | None = None
 
     def __str__(self) -> str:
-        return f"{self.number} {self.unit}" if self.unit else str(self.number)
+        return f"{self.number:f} {self.unit}" if self.unit else f"{self.number:f}"
 
 
 class BadValue(ValueError):
@@ -44,29 +48,35 @@ class BadValue(ValueError):
         self.kind = kind
 
 
-_stamps: dict[str, datetime] = {}
+stamps: dict[str, datetime] = {}
+"""Time stamps that were read before: aware ones, with their flag."""
+numbers: dict[str, Number] = {}
+"""Numbers that were read before; never twelve digits, which may be a time stamp without a flag."""
 
 
 def stamp(text: str) -> datetime:
     """A TST as an aware datetime. Raises BadValue ("unset-time", "bad-time")."""
-    known = _stamps.get(text)
+    known = stamps.get(text)
     if known is not None:
         return known
     if not STAMP.fullmatch(text):
-        raise BadValue("bad-time", f"'{text[:20]}' is no time stamp YYMMDDhhmmssX")
+        raise BadValue("bad-time", f"{text[:20]!r} is no time stamp YYMMDDhhmmssX")
     if text.startswith(_UNSET):
         raise BadValue("unset-time", f"{text} means that no time was set")
     try:
         when = datetime(
             2000 + int(text[:2]), int(text[2:4]), int(text[4:6]),
             int(text[6:8]), int(text[8:10]), int(text[10:12]),
+            tzinfo=_OFFSETS[text[12]] if len(text) == 13 else None,
         )  # fmt: skip
     except ValueError as error:
         raise BadValue("bad-time", f"{text} is no date: {error}") from None
-    when = when.replace(tzinfo=_OFFSETS[text[12]] if len(text) == 13 else european(when))
-    if len(_stamps) >= _ODDITIES:
-        _stamps.clear()
-    _stamps[text] = when
+    if when.tzinfo is None:
+        when = when.replace(tzinfo=european(when))
+    if len(text) == 13:
+        if len(stamps) >= _KEPT:
+            stamps.clear()
+        stamps[text] = when
     return when
 
 
@@ -86,17 +96,35 @@ def _last_sunday(year: int, month: int) -> datetime:
     return last - timedelta(days=(last.weekday() + 1) % 7)
 
 
-def number(text: str) -> tuple[Decimal, str | None]:
-    """`00.338*kW` as (Decimal, "kW"). Raises BadValue ("bad-number")."""
+def number(text: str) -> Number | None:
+    """`00.338*kW` as (Decimal, "kW", None); None when it is no number. NaN and 1e3 are none."""
+    known = numbers.get(text)
+    if known is not None:
+        return known
     match = NUMBER.fullmatch(text)
     if match is None:
-        raise BadValue("bad-number", f"'{text[:40]}' is no number")
-    return Decimal(match[1]), match[2]
+        return None
+    found = (Decimal(match[1]), match[2], None)
+    if len(text) != 12:
+        if len(numbers) >= _KEPT:
+            numbers.clear()
+        numbers[text] = found
+    return found
 
 
 def hex_text(text: str) -> str:
-    """Octets in hex as text; what is not hex, or not text, stays as it is."""
+    """Octets in hex as text; what is not hex, or gives no text, stays as it is.
+
+    Octets FF are what Hungary's meters fill an empty message with.
+    """
     if not _HEX.fullmatch(text):
-        return text
-    decoded = bytes.fromhex(text).decode("latin-1")
-    return decoded if decoded.isprintable() else text
+        return text.strip("\xff")
+    octets = bytes.fromhex(text)
+    try:
+        decoded = octets.decode("utf-8")
+    except UnicodeDecodeError:
+        # Latin-1 turns anything into letters: believed only where most of it is plain ASCII.
+        if sum(octet < 128 for octet in octets) * 2 <= len(octets):
+            return text
+        decoded = octets.decode("latin-1")
+    return decoded if decoded.translate(_LAYOUT).isprintable() else text

@@ -271,7 +271,10 @@ clock = [0.0]
 group = "239.255.9.9"
 def told():
     return Path("/proc/net/igmp").read_text().count("0909FFEF")
-with Receiver(group, 9099, now=lambda: clock[0]) as receiver:
+with (
+    Receiver(group, 9099, now=lambda: clock[0]) as receiver,
+    Sender(group, 9099, ttl=0) as sender,
+):
     assert receiver.joined == {"127.0.0.1"}, receiver.joined
     ip("link", "add", "d0", "type", "veth", "peer", "name", "d1")
     ip("addr", "add", "10.77.0.1/24", "dev", "d0")
@@ -283,7 +286,8 @@ with Receiver(group, 9099, now=lambda: clock[0]) as receiver:
     assert told() == 2
     ip("link", "del", "d0")
     clock[0] += 61
-    receiver.receive(0)
+    sender.send(b"no silence: nothing is joined anew")
+    assert receiver.receive(1)
     assert receiver.joined == {"127.0.0.1"}, receiver.joined
     assert told() == 1
 for target in ("10.99.0.1", "255.255.255.255"):

@@ -1,0 +1,80 @@
+"""dsmrctl demo: the whole system on this computer, with nothing bought."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated
+
+import typer
+
+from dsmrctl import errors, options
+from dsmrctl.terminal.output import Terminal
+
+# A bright day, a while before lunch is cooked: something happens in every minute.
+BRIGHT = "2026-06-21T11:52"
+
+Start = Annotated[
+    str,
+    typer.Option(
+        "--start",
+        metavar="WHEN",
+        help="The household's clock at the start, like 2026-01-15T18:00, or now.",
+    ),
+]
+
+
+def demo(
+    duration: options.Duration = None,
+    count: options.Count = None,
+    seed: options.Seed = 1,
+    speed: options.Speed = "1",
+    start: Start = BRIGHT,
+    group: options.Group = None,
+    as_json: options.Json = False,
+) -> int:
+    """A household on this computer: meter, frames and a live view.
+
+    A house with solar panels, a car and a smart meter, invented second by second.
+    Its telegrams go over a serial line into what `dsmrctl serve` runs; you see the
+    frames that come out, and so does `dsmrctl listen` in another terminal. Nothing
+    leaves this computer.
+
+    \b
+    Examples:
+      dsmrctl demo --duration 5s
+      dsmrctl demo --speed 60 --count 120
+    """
+    from dsmrctl.commands.listen import follow
+    from dsmrctl.gateway.service import parse_speed
+    from dsmrctl.network import multicast
+    from dsmrctl.virtual.demonstration import LOOPBACK, Demonstration, carried
+
+    terminal = Terminal(as_json)
+    begin, times = when(start), parse_speed(speed)
+    address, port = carried(*(group or (multicast.GROUP, multicast.PORT)))
+    if not terminal.live:
+        terminal.note(f"a household on {begin:%d %B %Y, %H:%M}, seed {seed}, frames on {address}")
+    with (
+        multicast.Receiver(address, port, [LOOPBACK]) as receiver,
+        Demonstration(begin, address, port, seed=seed, speed=times),
+    ):
+        # Ten seconds without a frame would be a fault of ours, not of the household.
+        return follow(terminal, receiver, count=count, timeout=10.0, duration=duration)
+
+
+app = options.command(demo)
+
+
+def when(text: str) -> datetime:
+    """`now`, or a date and time as in Belgium. Raises UsageError."""
+    from dsmrctl.telegram.values import european
+
+    if text == "now":
+        return datetime.now().astimezone()
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        raise errors.UsageError(
+            f"'{text}' is no time", hint="for example 2026-06-21T12:00, or now"
+        ) from None
+    return found if found.tzinfo else found.replace(tzinfo=european(found))

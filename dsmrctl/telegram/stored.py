@@ -1,0 +1,199 @@
+"""Files, FIFOs and standard input: telegrams as they are, gzipped, or in a recording."""
+
+from __future__ import annotations
+
+import os
+import select
+import stat
+import sys
+import time
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+
+from dsmrctl import errors
+from dsmrctl.telegram.recording import RecordingReader, is_recording
+from dsmrctl.telegram.sources import Source, standard_input
+
+_BLOCK = 1 << 18  # bytes read, and unpacked, at once
+_GZIP = b"\x1f\x8b"
+_FIRST_LINE = 512  # a recording says what it is within these bytes
+
+
+class StoredSource(Source):
+    """A file, FIFO or device, or with `path` None standard input.
+
+    Gzip and recordings are known by their first bytes. Raises NotFound, Refused; `read` raises
+    BadData for a damaged gzip file or recording, UsageError for a recording of frames.
+    """
+
+    def __init__(
+        self,
+        path: Path | None,
+        *,
+        follow: bool = False,
+        on_note: Callable[[str], None] = lambda text: None,
+        wait: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self.name = "standard input" if path is None else str(path)
+        self._note = on_note
+        self._wait = wait
+        self._fd = standard_input() if path is None else _opened(path)
+        self._owned = path is not None
+        mode = os.fstat(self._fd).st_mode
+        self._regular = stat.S_ISREG(mode)
+        self._follow = follow and self._regular
+        self.live = not self._regular or follow
+        self._gunzip: Gunzip | None = None
+        self._recording: RecordingReader | None = None
+        self._first: bytes | None = b""  # None: whether it is gzip, is known
+        self._head: bytes | None = b""  # None: whether it is a recording, is known
+        self._ended = False
+
+    def read(self, timeout: float | None = None) -> bytes | None:
+        """See Source."""
+        while not self._ended:
+            data = self._unpacked(timeout)
+            if data is None:
+                self._ended = True
+                return self._last()
+            if not data:
+                return b""
+            if self._head is not None:
+                data = self._recognise(self._head + data, ended=False)
+            if self._recording is not None:
+                data = self._recording.feed(data)
+            if data:
+                return data
+        return None
+
+    def close(self) -> None:
+        if self._owned and self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+        self._ended = True
+
+    def _last(self) -> bytes | None:
+        """What was still held back when the end came."""
+        data = self._recognise(self._head, ended=True) if self._head else b""
+        if self._recording is not None:
+            data = self._recording.feed(data)
+            if note := self._recording.close():
+                self._note(f"{self.name}: {note}")
+        return data or None
+
+    def _recognise(self, head: bytes, ended: bool) -> bytes:
+        """Decide what the first bytes are; b"" as long as they could be either."""
+        line, newline, _ = head[:_FIRST_LINE].partition(b"\n")
+        undecided = head.startswith(b"{") and not newline and len(head) < _FIRST_LINE
+        if undecided and not ended:
+            self._head = head
+            return b""
+        self._head = None
+        if is_recording(line):
+            self._recording = RecordingReader(self.name, self._note)
+        return head
+
+    def _unpacked(self, timeout: float | None) -> bytes | None:
+        """Bytes after gzip, if it is that; b"" when none came in time, None at the end."""
+        while True:
+            if self._gunzip is not None and (data := self._gunzip.more()):
+                return data
+            data = self._raw(timeout)
+            if data == b"":
+                return b""
+            if self._first is not None:
+                first = self._first + (data or b"")
+                if first == _GZIP[:1] and data is not None:
+                    self._first = first  # one byte of two: the next tells
+                    continue
+                self._first = None
+                if first.startswith(_GZIP):
+                    self._gunzip = Gunzip(self.name)
+                data = first or None
+            if data is None:
+                if self._gunzip is not None and not self._gunzip.whole:
+                    self._note(f"{self.name}: the gzip file ends too early; all before is used")
+                return None
+            if self._gunzip is None:
+                return data
+            self._gunzip.add(data)
+
+    def _raw(self, timeout: float | None) -> bytes | None:
+        if not self._regular and sys.platform != "win32":
+            ready, _, _ = select.select([self._fd], [], [], timeout)
+            if not ready:
+                return b""
+        try:
+            data = os.read(self._fd, _BLOCK)
+        except BlockingIOError:
+            return b""
+        except OSError as error:
+            raise errors.DsmrError(f"cannot read {self.name}: {error.strerror}") from None
+        if data:
+            return data
+        if not self._follow:
+            return None
+        pause = 0.2 if timeout is None else min(0.2, timeout)
+        self._wait(pause)
+        return b""
+
+
+class Gunzip:
+    """Gzip to bytes, bounded: what was added is unpacked a block at a time."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._packed = b""
+        self._member = zlib.decompressobj(wbits=31)
+
+    @property
+    def whole(self) -> bool:
+        """Whether the last member has its end."""
+        return self._member.eof
+
+    def add(self, data: bytes) -> None:
+        self._packed += data
+
+    def more(self) -> bytes:
+        """The next block; b"" when bytes have to be added first."""
+        while self._packed:
+            if self._member.eof:
+                # Appended members are one file; zeros after them are a tape's padding.
+                self._packed = self._packed.lstrip(b"\x00")
+                if not self._packed:
+                    break
+                self._member = zlib.decompressobj(wbits=31)
+            try:
+                data = self._member.decompress(self._packed, _BLOCK)
+            except zlib.error:
+                raise errors.BadData(
+                    f"{self._name} is damaged: not gzip all through",
+                    hint="unpack what can be had with gzip -dc, and read that with -",
+                ) from None
+            self._packed = self._member.unconsumed_tail or self._member.unused_data
+            if data:
+                return data
+        return b""
+
+
+def _opened(path: Path) -> int:
+    # Without O_NONBLOCK a FIFO would hold us in open() until somebody writes, deaf to a timeout.
+    flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+    try:
+        fd = os.open(path, flags)
+        if stat.S_ISDIR(os.fstat(fd).st_mode):
+            os.close(fd)
+            raise IsADirectoryError
+    except IsADirectoryError:
+        raise errors.UsageError(f"{path} is a directory", hint="name a file in it") from None
+    except FileNotFoundError:
+        raise errors.NotFound(
+            f"there is no file {path}",
+            hint="SOURCE is a port, tcp://host:port, a file, or - for standard input",
+        ) from None
+    except PermissionError:
+        raise errors.Refused(f"{path} may not be read by you", hint=f"ls -l {path}") from None
+    except (OSError, ValueError) as error:
+        raise errors.NotFound(f"cannot open {path}: {error}") from None
+    return fd

@@ -1,0 +1,128 @@
+"""The whole chain on this computer: household, meter, a serial line, frames.
+
+What `serve` runs reads the telegrams at the other end of a pseudo terminal (of TCP where there are
+none), so a demonstration shows the real thing but for the cable.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+from contextlib import ExitStack
+from datetime import datetime
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+from dsmrctl import errors
+
+if TYPE_CHECKING:
+    from dsmrctl.telegram.sources import Source
+    from dsmrctl.virtual.meter_outlets import Outlet
+
+LOOPBACK = "127.0.0.1"
+_TRY_S = 1.0
+
+
+class Demonstration:
+    """A household whose frames are sent while the block lasts; to loopback only.
+
+    `start` is an aware time; `speed` times the clock, None as fast as can be. `serial_line` False
+    takes TCP between meter and gateway, as where there are no pseudo terminals (Windows).
+    """
+
+    def __init__(
+        self,
+        start: datetime,
+        group: str,
+        port: int,
+        *,
+        seed: int = 1,
+        speed: float | None = 1.0,
+        serial_line: bool = sys.platform != "win32",
+    ) -> None:
+        from dsmrctl.virtual.meter_past import new_household_meter
+
+        self.meter = new_household_meter(start, seed=seed)
+        self.group, self.port = group, port
+        self._speed = speed
+        self._serial_line = serial_line
+        self._stack = ExitStack()
+        self._ending = threading.Event()
+        self._error: Exception | None = None
+
+    def __enter__(self) -> Self:
+        from dsmrctl.gateway.frame_maker import FrameMaker
+        from dsmrctl.gateway.service import Gateway
+        from dsmrctl.network.multicast import Sender
+        from dsmrctl.virtual.meter_outlets import MeterRun
+
+        with ExitStack() as stack:
+            outlet, source = self._line(stack)
+            sender = stack.enter_context(Sender(self.group, self.port, LOOPBACK, ttl=0))
+            self.gateway = Gateway(FrameMaker(), sender)
+            thread = threading.Thread(target=self._serve, args=(source,), name="gateway")
+            thread.start()
+            stack.callback(thread.join)
+            stack.callback(self._ending.set)
+            stack.enter_context(MeterRun(self.meter, [outlet], speed=self._speed))
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        raised: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._stack.__exit__(kind, raised, trace)
+        if self._error is not None and raised is None:
+            raise self._error
+
+    def _line(self, stack: ExitStack) -> tuple[Outlet, Source]:
+        """Where the meter sends, and the other end of it."""
+        from dsmrctl.telegram.sources import open_source
+        from dsmrctl.virtual.meter_outlets import PtyOutlet
+
+        if self._serial_line:
+            line = stack.enter_context(PtyOutlet())
+            return line, stack.enter_context(open_source(line.path))
+        from dsmrctl.gateway.tcp_feed import TelegramFeed
+
+        feed = stack.enter_context(TelegramFeed(LOOPBACK, 0))
+        return feed, stack.enter_context(open_source(f"tcp://{LOOPBACK}:{feed.port}"))
+
+    def _serve(self, source: Source) -> None:
+        """What `serve` does, until the block ends."""
+        from dsmrctl.telegram import Framer, Telegram
+
+        framer = Framer()
+        try:
+            while not self._ending.is_set():
+                data = source.read(0.1)
+                if data is None:
+                    return
+                for item in framer.feed(data):
+                    if isinstance(item, Telegram):
+                        self.gateway.take(item)
+        except Exception as error:
+            self._error = error
+
+
+def carried(group: str, port: int) -> tuple[str, int]:
+    """(group, port) when loopback carries multicast here, else this computer's own address.
+
+    macOS and Windows do not always: then frames go from program to program by unicast.
+    """
+    import os
+
+    from dsmrctl.network.multicast import Receiver, Sender
+
+    token = os.urandom(8)
+    try:
+        with Receiver(group, port, [LOOPBACK]) as receiver, Sender(group, port, LOOPBACK, 0) as out:
+            out.send(token)
+            if any(datagram.data == token for datagram in receiver.receive(_TRY_S)):
+                return group, port
+    except (errors.DsmrError, OSError):
+        pass
+    return LOOPBACK, port

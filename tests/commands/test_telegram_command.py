@@ -1,0 +1,168 @@
+"""`dsmrctl telegram read | parse | decode` as a program: what comes out, and the exit codes."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import json
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+from conftest import BELGIAN, CAPTURES, ROOT, Run
+
+MANUAL = CAPTURES / "manual_emucs-1.4_no-crc.txt"
+SHARED = ROOT.parent / "shared" / "captures" / "p1"
+REAL = SHARED / "ndokter-dsmr_parser__example_telegrams__FLU5253769484__01.txt"
+
+# Word for word what the manual sets beside its telegram.
+REMARKS = """\
+ID
+Serienummer
+Datum/tijd
+Verbruik / afname tarief 1 (DAG)
+Verbruik / afname tarief 2 (NACHT)
+Injectie tarief 1 (DAG)
+Injectie tarief 2 (NACHT)
+Actief tarief (1/2)
+Actueel vermogen afname/verbruik
+Actueel vermogen injectie
+Actueel vermogen afname Fase 1
+Actueel vermogen afname Fase 2
+Actueel vermogen afname Fase 3
+Actueel vermogen injectie Fase 1
+Actueel vermogen injectie Fase 2
+Actueel vermogen injectie Fase 3
+Spanning Fase 1
+Spanning Fase 2
+Spanning Fase 3
+Stroom Fase 1
+Stroom Fase 2
+Stroom Fase 3
+Stand van de schakelaar/automaat - elektriciteit
+Max toegelaten vermogen per fase (ongebruikt?)
+Max toegelaten stroom per fase (ongebruikt?)
+Bericht
+ID andere toestellen op de bus CH1 (003=gas, 007=water)
+Serienummer van de aardgasmeter
+Stand van de kraan van de aardgasmeter
+Datum meting en waarde aardgas
+CRC16""".splitlines()
+
+
+def exactly(text: str) -> dict[str, object]:
+    return json.loads(text, parse_float=Decimal)
+
+
+def test_parse_gives_one_line_a_telegram_with_exact_numbers(dsmrctl: Run) -> None:
+    ran = dsmrctl("telegram", "parse", "--json", BELGIAN)
+    assert (ran.code, ran.err) == (0, "")
+    (line,) = ran.out.splitlines()
+    raw = BELGIAN.read_text()
+    gas = next(text for text in raw.splitlines() if text.startswith("0-1:24.2."))
+    value = gas.rsplit("(", 1)[1].split("*")[0].lstrip("0")
+    assert f'"gas_m3": {value}' in line
+
+
+@pytest.mark.skipif(not REAL.exists(), reason="the real captures lie beside the project only")
+def test_the_real_belgian_telegram_is_read_exactly(dsmrctl: Run) -> None:
+    found = exactly(dsmrctl("telegram", "parse", "--json", REAL).out)
+    assert (found["import_t1_wh"], found["import_t2_wh"]) == (34, 15758)
+    assert (found["quarter_w"], found["month_peak_w"]) == (2351, 2589)
+    assert [peak["w"] for peak in found["peaks"]] == [4318, 5980, 3695]  # type: ignore[attr-defined]
+    assert (found["gas_m3"], found["water_m3"]) == (Decimal("112.384"), Decimal("872.234"))
+
+
+def test_decode_sets_the_manuals_own_words_beside_each_line(dsmrctl: Run) -> None:
+    shown = dsmrctl("telegram", "decode", "--language", "nl", MANUAL).out
+    lines = [line.rstrip() for line in shown.splitlines()]
+    for remark in REMARKS:
+        assert any(line.endswith(f" {remark}") for line in lines), remark
+    for value in ("559.373 kWh", "477.305 kWh", "549.778 kWh", "254.235 kWh", "0.668 kW"):
+        assert value in shown
+    assert "453.722" in shown
+    assert "m³" in shown
+
+
+def test_decode_explains_in_english_unless_told_otherwise(dsmrctl: Run) -> None:
+    assert "(DAY)" in dsmrctl("telegram", "decode", MANUAL).out
+    assert dsmrctl("telegram", "decode", "--language", "xx", MANUAL).code == 2
+
+
+def test_read_gives_the_valid_telegrams_byte_for_byte(dsmrctl: Run, tmp_path: Path) -> None:
+    one = BELGIAN.read_bytes()
+    spoilt = one.replace(b"kWh", b"kXh", 1)
+    file = tmp_path / "line.raw"
+    file.write_bytes(b"\xffnoise" + one + spoilt + one[:300] + one)
+    ran = dsmrctl("telegram", "read", file)
+    assert ran.code == 0
+    assert ran.out.encode() == one * 2
+    assert "2 telegrams, 3 rejected" in ran.err
+    assert dsmrctl("telegram", "read", file, "--strict").code == 6
+    assert dsmrctl("telegram", "read", file, "--count", "1").out.encode() == one
+
+
+@pytest.mark.parametrize(
+    "spoil", [lambda one: one[:200], lambda one: one.replace(b"kWh", b"kXh"), lambda one: b"~" * 999]
+)
+def test_when_nothing_is_valid_the_exit_code_is_6_and_says_why(
+    spoil: object, dsmrctl: Run
+) -> None:
+    ran = dsmrctl("telegram", "parse", "-", stdin=spoil(BELGIAN.read_bytes()))  # type: ignore[operator]
+    assert (ran.code, ran.out) == (6, "")
+    assert "no valid telegram in" in ran.err
+
+
+def test_csv_has_the_names_of_the_quantities_and_their_exact_values(dsmrctl: Run) -> None:
+    ran = dsmrctl("telegram", "parse", "--csv", BELGIAN)
+    (row,) = csv.DictReader(io.StringIO(ran.out))
+    document = exactly(dsmrctl("telegram", "parse", "--json", BELGIAN).out)
+    for name, text in row.items():
+        value = document[name]
+        assert text == ("" if value is None else str(value)), name
+
+
+def test_parquet_has_the_same_values_with_types(dsmrctl: Run, tmp_path: Path) -> None:
+    import polars
+
+    file = tmp_path / "month.parquet"
+    ran = dsmrctl("telegram", "parse", "--parquet", file, BELGIAN)
+    assert ran.code == 0, ran.err
+    (row,) = polars.read_parquet(file).to_dicts()
+    document = exactly(dsmrctl("telegram", "parse", "--json", BELGIAN).out)
+    for name, value in row.items():
+        if name == "time":
+            assert value.isoformat() == "2026-01-15T17:00:05+00:00" or value.tzinfo
+        else:
+            assert value == document[name], name
+
+
+def test_gzip_standard_input_and_files_give_the_same(dsmrctl: Run, tmp_path: Path) -> None:
+    packed = tmp_path / "month.raw.gz"
+    packed.write_bytes(gzip.compress(BELGIAN.read_bytes()))
+    plain = dsmrctl("telegram", "parse", BELGIAN).out
+    assert dsmrctl("telegram", "parse", packed).out == plain
+    assert dsmrctl("telegram", "parse", "-", stdin=BELGIAN.read_bytes()).out == plain
+
+
+def test_frames_are_refused_with_a_sentence_and_household_is_a_source(dsmrctl: Run) -> None:
+    ran = dsmrctl("telegram", "parse", "frames")
+    assert ran.code == 2
+    assert "dsmrctl listen" in ran.err
+    ran = dsmrctl("telegram", "read", "household", "--count", "1")
+    assert ran.out.startswith("/FLU5")
+
+
+def test_json_csv_and_parquet_exclude_each_other(dsmrctl: Run) -> None:
+    assert dsmrctl("telegram", "parse", "--json", "--csv", BELGIAN).code == 2
+
+
+def test_hostile_text_in_a_telegram_reaches_the_screen_harmless(dsmrctl: Run) -> None:
+    from crcmod.predefined import mkPredefinedCrcFun
+
+    evil = b"/XXX5evil\r\n\r\n0-0:96.13.0(1B5D303B6F776E656407)\r\n0-0:99.1.0(\x1b[2J)\r\n!"
+    raw = evil + b"%04X\r\n" % mkPredefinedCrcFun("crc-16")(evil)
+    ran = dsmrctl("telegram", "decode", "-", stdin=raw)
+    assert ran.code == 0, ran.err
+    assert "\x1b" not in ran.out
