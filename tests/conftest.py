@@ -70,7 +70,7 @@ def dsmrctl(tmp_path: Path) -> Run:
 
 @pytest.fixture
 def need() -> Callable[[str], str]:
-    """need("mosquitto") -> its path. Skips naming what is absent; with CI=true that is a failure."""
+    """need("mosquitto") -> its path. Skips naming what is absent; with CI=true that fails."""
 
     def find(program: str) -> str:
         found = shutil.which(program, path=f"{os.environ.get('PATH', '')}:/usr/sbin")

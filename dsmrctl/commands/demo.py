@@ -10,8 +10,8 @@ import typer
 from dsmrctl import errors, options
 from dsmrctl.terminal.output import Terminal
 
-# A bright day, a while before lunch is cooked: something happens in every minute.
-BRIGHT = "2026-06-21T11:52"
+# A bright evening while dinner is cooked: import and export take turns, and the forecast is near.
+BRIGHT = "2026-06-18T18:34"
 
 Start = Annotated[
     str,
@@ -51,7 +51,8 @@ def demo(
 
     terminal = Terminal(as_json)
     begin, times = when(start), parse_speed(speed)
-    address, port = carried(*(group or (multicast.GROUP, multicast.PORT)))
+    address, port = group or (multicast.GROUP, multicast.PORT)
+    address, port = carried(address, port)
     if not terminal.live:
         terminal.note(f"a household on {begin:%d %B %Y, %H:%M}, seed {seed}, frames on {address}")
     with (

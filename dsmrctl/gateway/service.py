@@ -165,6 +165,7 @@ class Pace:
             step = step if 0 < step <= LONGEST_WAIT_S else 1.0
         self._before = when or self._before
         now = self._clock.monotonic()
-        self._due = (now if self._due is None else self._due) + step / self._speed
-        if self._due > now:
-            self._clock.sleep(self._due - now)
+        due = (now if self._due is None else self._due) + step / self._speed
+        self._due = due
+        if due > now:
+            self._clock.sleep(due - now)

@@ -13,8 +13,11 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 # C0, DEL and C1 drive a terminal; the bidirectional marks reorder what a person reads.
-_CONTROL = {code: "\N{REPLACEMENT CHARACTER}" for code in (*range(32), *range(127, 160))}
-_CONTROL |= dict.fromkeys((0x061C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A)))
+_MARKS = (0x061C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A))
+_CONTROL: dict[int, str | None] = {
+    **dict.fromkeys((*range(32), *range(127, 160)), "\N{REPLACEMENT CHARACTER}"),
+    **dict.fromkeys(_MARKS),
+}
 
 
 def safe(text: object, limit: int = 200) -> str:
@@ -36,9 +39,9 @@ def dumps(value: Any) -> str:
         if item is None or isinstance(item, (bool, int, float, str)):
             return encode(item)
         if isinstance(item, Mapping):
-            return "{%s}" % ", ".join(f"{encode(str(k))}: {write(v)}" for k, v in item.items())
+            return "{" + ", ".join(f"{encode(str(k))}: {write(v)}" for k, v in item.items()) + "}"
         if isinstance(item, (list, tuple)):
-            return "[%s]" % ", ".join(write(each) for each in item)
+            return "[" + ", ".join(map(write, item)) + "]"
         return _exact(item)
 
     return write(value)

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from dsmrctl.terminal.output import Terminal, safe
-
-if TYPE_CHECKING:
-    from rich.text import Text
 
 
 def show_explained(terminal: Terminal, rows: list[Any]) -> None:
     """Rows of (line, obis, value, unit, meaning, remark); a remark stands below its line."""
     if not terminal.out.isatty():
         for row in rows:
-            text = f"{safe(row.obis):<16} {safe(row.value):>34} {safe(row.unit):<5} {safe(row.meaning)}"
-            terminal.line(text.rstrip())
+            value = f"{safe(row.value):>34} {safe(row.unit):<5}"
+            terminal.line(f"{safe(row.obis):<16} {value} {safe(row.meaning)}".rstrip())
             if row.remark:
                 terminal.line(f"{'':<16} ! {safe(row.remark)}")
         terminal.line("", flush=True)
@@ -27,9 +24,9 @@ def show_explained(terminal: Terminal, rows: list[Any]) -> None:
     for justify in ("left", "right", "left", "left"):
         table.add_column(justify=justify, overflow="fold")
     for row in rows:
-        value: Text = Text(safe(row.value), style="bold")
+        shown = Text(safe(row.value), style="bold")
         table.add_row(
-            Text(safe(row.obis), style="cyan"), value, Text(safe(row.unit)), Text(safe(row.meaning))
+            Text(safe(row.obis), style="cyan"), shown, Text(safe(row.unit)), Text(safe(row.meaning))
         )
         if row.remark:
             table.add_row("", "", "", Text(f"! {safe(row.remark)}", style="yellow"))

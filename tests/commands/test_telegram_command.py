@@ -104,11 +104,10 @@ def test_read_gives_the_valid_telegrams_byte_for_byte(dsmrctl: Run, tmp_path: Pa
 
 
 @pytest.mark.parametrize(
-    "spoil", [lambda one: one[:200], lambda one: one.replace(b"kWh", b"kXh"), lambda one: b"~" * 999]
+    "spoil",
+    [lambda one: one[:200], lambda one: one.replace(b"kWh", b"kXh"), lambda one: b"~" * 999],
 )
-def test_when_nothing_is_valid_the_exit_code_is_6_and_says_why(
-    spoil: object, dsmrctl: Run
-) -> None:
+def test_when_nothing_is_valid_the_exit_code_is_6_and_says_why(spoil: object, dsmrctl: Run) -> None:
     ran = dsmrctl("telegram", "parse", "-", stdin=spoil(BELGIAN.read_bytes()))  # type: ignore[operator]
     assert (ran.code, ran.out) == (6, "")
     assert "no valid telegram in" in ran.err

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
 
 import pytest
 from crcmod.predefined import mkPredefinedCrcFun
@@ -64,6 +65,7 @@ def test_version_1_has_the_seven_elements_of_the_manual() -> None:
 
 def test_an_old_meter_gets_its_quarter_peak_and_forecast_computed() -> None:
     maker = FrameMaker()
+    found: dict[str, Any] = {}
     # 2 kW drawn evenly: 1 Wh every 1.8 s, so 10 Wh every 18 s.
     for step in range(0, 900 + 18, 18):
         wh = step // 18 * 10
