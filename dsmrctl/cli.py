@@ -152,7 +152,9 @@ def _fail(error: errors.DsmrError, args: list[str]) -> int:
 def main(args: list[str]) -> int:
     """Run one command line; returns the exit code. Never a traceback for what can be foreseen."""
     try:
-        if args in ([], ["--help"], ["-h"]):
+        if "_DSMRCTL_COMPLETE" in os.environ:
+            code = _invoke(args)
+        elif args in ([], ["--help"], ["-h"]):
             sys.stdout.write(help_text())
             code = errors.DONE
         elif args == ["--version"]:

@@ -95,7 +95,7 @@ def test_help_of_a_command_imports_nothing_heavy(name: str) -> None:
     assert done.stderr.strip() == ""
 
 
-@pytest.mark.parametrize("name", cli.COMMANDS)
+@pytest.mark.parametrize("name", list(cli.COMMANDS))
 def test_the_root_help_says_of_a_command_what_its_own_help_says(name: str) -> None:
     command = COMMANDS[(name,)]
     own = (command.help or "").split("\n\n")[0].replace("\n", " ")  # type: ignore[attr-defined]
@@ -110,7 +110,7 @@ def test_every_command_has_help_and_short_help_flag(name: str, dsmrctl: Run) -> 
     assert long.out.startswith(f"Usage: dsmrctl {name}")
 
 
-@pytest.mark.parametrize("name", filter(leaf, NAMES))
+@pytest.mark.parametrize("name", [name for name in NAMES if leaf(name)])
 def test_every_command_can_speak_json_and_stands_in_the_docs(name: str) -> None:
     parameters = COMMANDS[tuple(name.split())].params  # type: ignore[attr-defined]
     assert any("--json" in parameter.opts for parameter in parameters)

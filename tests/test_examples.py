@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from conftest import CAPTURES, ROOT, clean_environment
+from conftest import BELGIAN, ROOT, clean_environment
 from test_cli import COMMANDS, leaf
 
 # Those that need a serial port are read by a test of their own; here only their spelling.
@@ -51,7 +51,7 @@ RUNNABLE = [each for each in ALL if not any(word in each[1] for word in HARDWARE
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with what the examples name."""
     folder = tmp_path_factory.mktemp("examples")
-    telegram = next(CAPTURES.glob("be_*.txt")).read_bytes()
+    telegram = BELGIAN.read_bytes()
     (folder / "telegram.txt").write_bytes(telegram)
     (folder / "meter.raw").write_bytes(b"\xff\x00noise" + telegram * 3 + telegram[:200])
     (folder / "month.raw.gz").write_bytes(gzip.compress(telegram * 5))
@@ -88,7 +88,7 @@ def household(folder: Path, environment: dict[str, str]) -> Iterator[None]:
     demo.wait(10)
 
 
-@pytest.mark.parametrize("name", filter(leaf, (" ".join(path) for path in COMMANDS)))
+@pytest.mark.parametrize("name", [name for name in map(" ".join, COMMANDS) if leaf(name)])
 def test_every_command_has_an_example(name: str) -> None:
     assert any(where == name for where, _ in examples())
 

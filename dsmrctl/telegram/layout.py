@@ -63,7 +63,11 @@ class Layout:
     )  # fmt: skip
 
     def __init__(
-        self, raw: bytes, numbers: list[Place | Number], places: dict[str, Place], clock: slice | None
+        self,
+        raw: bytes,
+        numbers: list[Place | Number],
+        places: dict[str, Place],
+        clock: slice | None,
     ) -> None:
         self.raw = raw
         self.clock = clock

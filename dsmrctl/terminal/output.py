@@ -33,6 +33,11 @@ def dumps(value: Any) -> str:
     """
     import json
 
+    try:
+        # Without a Decimal in it the module does it all, ten times as fast.
+        return json.dumps(value, ensure_ascii=False, allow_nan=False)
+    except TypeError:
+        pass
     encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode
 
     def write(item: Any) -> str:

@@ -23,7 +23,7 @@ def frames(ran_out: str) -> list[dict[str, int]]:
 
 def test_a_frame_comes_for_each_second_of_the_household(dsmrctl: Run) -> None:
     ran = dsmrctl(
-        *("demo", "--json", "--speed", "50", "--count", "20", "--group", "239.255.71.1:17101"),
+        *("demo", "--json", "--speed", "10", "--count", "20", "--group", "239.255.71.1:17101"),
         *("--start", "2026-01-15T18:00"),
     )
     assert ran.code == 0, ran.err

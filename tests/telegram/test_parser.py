@@ -142,12 +142,12 @@ def damaged(raw: bytes, cuts: list[tuple[int, int, bytes]]) -> bytes:
 
 def read_all(data: bytes) -> None:
     """Read everything a telegram can be asked for, whether its CRC holds or not."""
-    for telegram in (Telegram(data), Telegram(data, "absent")):
-        assert dumps(document(telegram))
-        assert explain(telegram, "nl")
-        assert telegram.numbers() == [each for item in telegram.objects for each in item.numbers()]
-        assert len(telegram.peaks) + len(telegram.failures) <= len(telegram.numbers())
-        assert repr(telegram).startswith("<Telegram ")
+    telegram = Telegram(data, "absent")
+    assert telegram.numbers() == [each for item in telegram.objects for each in item.numbers()]
+    assert dumps(document(telegram))
+    assert explain(telegram, "nl")
+    assert len(telegram.peaks) + len(telegram.failures) <= len(telegram.numbers())
+    assert repr(telegram).startswith("<Telegram ")
     with contextlib.suppress(BadTelegram):
         parse(data)
 

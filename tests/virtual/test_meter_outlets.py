@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
 import os
 import select
@@ -99,7 +100,7 @@ def test_telegrams_know_no_time_but_the_households() -> None:
     found = [parse(raw) for raw in telegrams(new_meter(), 100, 50)]
     assert seconds_of(found) == list(range(100, 150))
     endless = telegrams(new_meter())
-    assert [parse(next(endless)).time for _ in range(2)][0] == START
+    assert seconds_of([parse(next(endless)) for _ in range(3)]) == [0, 1, 2]
 
 
 def test_a_pace_has_deadlines_that_do_not_drift() -> None:
@@ -195,7 +196,7 @@ def test_a_run_in_real_time_keeps_to_the_clock() -> None:
     began = time.monotonic()
     with MeterRun(new_meter(), [out], speed=100.0, count=61) as run:
         assert run.wait(30)
-    assert 0.6 <= time.monotonic() - began
+    assert time.monotonic() - began >= 0.6
     assert seconds_of([parse(raw) for raw in out.raw])[0] == 0
 
 
@@ -263,14 +264,19 @@ def drain(file: int, framed: Framed) -> None:
 
 @pty_only
 def test_a_pty_is_a_serial_port_with_a_meter(port: PtyOutlet) -> None:
-    meter = new_meter()
+    framed = Framed()
     with open_source(port.path) as source:
         assert source.read(0) == b""  # open now
-        with MeterRun(meter, [port], speed=200.0, count=50):
-            found = list(read_telegrams(source, count=50 - port.dropped, timeout=10))
-    assert not any(isinstance(item, Reject) for item in found)
-    assert len(found) >= 40
-    assert seconds_of([t for t in found if isinstance(t, Telegram)])[:3] == [0, 1, 2]
+        with MeterRun(new_meter(), [port], speed=50.0, count=30) as run:
+            # A computer that is busy may let a telegram go by; it never gets half of one.
+            while run.sent < 30 or len(framed.good) + port.dropped < 30:
+                data = source.read(10)
+                assert data
+                framed.feed(data)
+    assert not framed.bad
+    assert len(framed.good) > 20
+    assert seconds_of(framed.good)[0] == 0
+    assert seconds_of(framed.good) == sorted(set(seconds_of(framed.good)))
 
 
 @pty_only
@@ -311,7 +317,7 @@ def test_a_telegram_longer_than_the_pty_holds_still_arrives_whole(port: PtyOutle
     try:
         framed = Framed()
         for second in range(20):
-            port.send(meter.telegram(second) if second % 2 else meter.telegram(second))
+            port.send(meter.telegram(second))
         drain(reader, framed)
     finally:
         os.close(reader)
@@ -331,6 +337,15 @@ def test_readers_of_a_pty_come_and_go(port: PtyOutlet) -> None:
         assert seconds_of(framed.good) == [turn]
 
 
+def read_at_end(file: int) -> bytes:
+    try:
+        return os.read(file, 1)
+    except OSError as error:
+        if error.errno != errno.EIO:  # so Linux says that the other side hung up
+            raise
+        return b""
+
+
 @pty_only
 def test_a_closed_pty_is_the_end_for_its_reader() -> None:
     port = PtyOutlet()
@@ -338,9 +353,7 @@ def test_a_closed_pty_is_the_end_for_its_reader() -> None:
     try:
         port.close()
         port.close()
-        with pytest.raises(OSError):  # noqa: PT011
-            if not os.read(reader, 1):
-                raise OSError("end")
+        assert read_at_end(reader) == b""
     finally:
         os.close(reader)
 
