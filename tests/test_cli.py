@@ -124,7 +124,7 @@ def test_an_option_name_means_one_thing_in_the_whole_program() -> None:
         for parameter in command.params:  # type: ignore[attr-defined]
             for option in parameter.opts:
                 if option.startswith("-"):
-                    meaning = (str(parameter.type), getattr(parameter, "help", "") or "")
+                    meaning = (parameter.type.name, getattr(parameter, "help", "") or "")
                     meanings.setdefault(option, set()).add(meaning)
     assert {option: each for option, each in meanings.items() if len(each) > 1} == {}
 

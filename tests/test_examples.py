@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from conftest import BELGIAN, ROOT, clean_environment
+from conftest import BELGIAN, CAPTURES, ROOT, clean_environment
 from test_cli import COMMANDS, leaf
 
 # Those that need a serial port are read by a test of their own; here only their spelling.
@@ -125,3 +125,19 @@ def test_the_example_names_real_commands_and_options(where: str, line: str) -> N
     for word in words:
         if word.startswith("--"):
             assert word.split("=")[0] in known | {"--help"}
+
+
+def test_the_library_example_of_the_readme_runs_and_says_what_it_says(
+    folder: Path, tmp_path: Path
+) -> None:
+    (code,) = re.findall(r"^```python\n(.*?)^```", (ROOT / "README.md").read_text(), re.S | re.M)
+    manual = CAPTURES / "manual_emucs-1.4_no-crc.txt"
+    (tmp_path / "telegram.txt").write_bytes(manual.read_bytes())
+    said = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True
+    ).stdout.splitlines()
+    comments = re.findall(r"# (.*)$", code, re.M)
+    # The manual's meter is older than quarter peaks; what the example claims is from it.
+    assert comments[0] == said[0]
+    assert comments[1] == "Decimal('234.7')"
+    assert said[2] == "234.7"

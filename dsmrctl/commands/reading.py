@@ -80,14 +80,28 @@ def open_telegrams(
         from dsmrctl.virtual.meter_outlets import HouseholdSource
 
         return HouseholdSource()
+    _tell_a_slow_crc(terminal)
     try:
-        return sources.open_source(
+        opened = sources.open_source(
             source, dsmr2=dsmr2, follow=follow, key=key, on_note=terminal.note
         )
     except sources.SeveralPorts as several:
         if not terminal.json:
             terminal.table(several.rows, several.COLUMNS, stderr=True)
         raise
+    if source is None:
+        terminal.note(f"reading {opened.name}, the only serial port here")
+    return opened
+
+
+def _tell_a_slow_crc(terminal: Terminal) -> None:
+    from dsmrctl.telegram import crc
+
+    if crc.implementation() != "crcmod C extension":
+        terminal.note(
+            "crcmod has no C extension here, so CRCs are checked in Python: right, but slower;\n"
+            "  with a C compiler: pip install --force-reinstall --no-binary :all: crcmod"
+        )
 
 
 class Tally:

@@ -6,11 +6,13 @@ import csv
 import gzip
 import io
 import json
+import subprocess
+import sys
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from conftest import BELGIAN, CAPTURES, ROOT, Run
+from conftest import BELGIAN, CAPTURES, ROOT, Run, clean_environment
 
 MANUAL = CAPTURES / "manual_emucs-1.4_no-crc.txt"
 SHARED = ROOT.parent / "shared" / "captures" / "p1"
@@ -165,3 +167,39 @@ def test_hostile_text_in_a_telegram_reaches_the_screen_harmless(dsmrctl: Run) ->
     ran = dsmrctl("telegram", "decode", "-", stdin=raw)
     assert ran.code == 0, ran.err
     assert "\x1b" not in ran.out
+
+
+def test_without_crcmods_c_extension_all_still_works_and_it_is_told(tmp_path: Path) -> None:
+    program = (
+        "import sys; sys.modules['crcmod._crcfunext'] = None;"
+        "from dsmrctl.cli import main; sys.exit(main(sys.argv[1:]))"
+    )
+    ran = subprocess.run(
+        [sys.executable, "-c", program, "telegram", "parse", BELGIAN],
+        capture_output=True,
+        text=True,
+        env=clean_environment(tmp_path),
+    )
+    assert ran.returncode == 0
+    assert '"crc": "valid"' in ran.stdout
+    assert "no C extension" in ran.stderr
+
+
+def test_several_ports_are_shown_as_a_table_and_none_is_taken(tmp_path: Path) -> None:
+    # The edge of the hardware: what the system lists as serial ports.
+    program = (
+        "import sys; from serial.tools import list_ports, list_ports_common;"
+        "ports = [list_ports_common.ListPortInfo(f'/dev/ttyUSB{n}') for n in (0, 1)];"
+        "list_ports.comports = lambda: ports;"
+        "from dsmrctl.cli import main; sys.exit(main(sys.argv[1:]))"
+    )
+    ran = subprocess.run(
+        [sys.executable, "-c", program, "telegram", "parse"],
+        capture_output=True,
+        text=True,
+        env=clean_environment(tmp_path),
+    )
+    assert (ran.returncode, ran.stdout) == (2, "")
+    assert "port\tdescription\tserial number" in ran.stderr
+    assert "/dev/ttyUSB1" in ran.stderr
+    assert "there are 2 serial ports" in ran.stderr
