@@ -10,11 +10,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import platformdirs
 import pytest
 import typer
 from conftest import BELGIAN, ROOT, Run, clean_environment
 
-from dsmrctl import __version__, cli, errors
+from dsmrctl import __version__, cli, errors, preferences
 
 HEAVY = ["rich", "asyncio", "zeroconf", "esptool", "serial", "numpy", "pydantic", "polars"]
 
@@ -272,3 +273,15 @@ def test_wrong_preferences_are_named_with_their_file(
     assert ran.code == errors.USAGE
     assert str(file) in ran.err
     assert said in ran.err
+
+
+@pytest.mark.parametrize("given", [None, "", "/somewhere/else"])
+def test_the_preferences_lie_where_platformdirs_says(
+    given: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("DSMRCTL_CONFIG", raising=False)
+    monkeypatch.delenv("XDG_CONFIG_HOME", raising=False)
+    if given is not None:
+        monkeypatch.setenv("XDG_CONFIG_HOME", given)
+    folder = platformdirs.user_config_path("dsmrctl", appauthor=False)
+    assert preferences.path() == folder / "dsmrctl.toml"

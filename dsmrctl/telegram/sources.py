@@ -155,7 +155,6 @@ def telegrams(
     was given as rejects), BadData when it only idled, UsageError when the telegrams are encrypted
     and there is no `key`, WrongKey.
     """
-    from dsmrctl.telegram import luxembourg
     from dsmrctl.telegram.framing import Framer, Reject
 
     key = key or getattr(source, "key", None)
@@ -168,8 +167,11 @@ def telegrams(
         data = source.read(left)
         if data and key is None and not given and len(head) < 4096:
             head += data[:4096]
-            if luxembourg.looks_encrypted(head):
-                raise luxembourg.key_is_needed()
+            if b"\xdb" in head:
+                from dsmrctl.telegram import luxembourg
+
+                if luxembourg.looks_encrypted(head):
+                    raise luxembourg.key_is_needed()
         received += len(data or b"")
         came = False
         for item in framer.close() if data is None else framer.feed(data):
