@@ -40,7 +40,7 @@ class Round(NamedTuple):
 
 def measure(quick: bool) -> Iterator[Result]:
     """The worst of several bursts for what was lost, the best for the pace."""
-    wanted = 2 if quick else 5
+    wanted = 1 if quick else 5
     rounds: list[Round] = []
     for _ in range(2 * wanted):
         each = burst()

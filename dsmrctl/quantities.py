@@ -42,9 +42,7 @@ QUANTITIES: tuple[Quantity, ...] = (
     Quantity("quarter_w", "W", "integer", "demand of the running quarter: Wh so far × 4"),
     Quantity("last_quarter_w", "W", "integer", "demand of the quarter before"),
     Quantity("forecast_w", "W", "integer", "demand the running quarter is heading for"),
-    Quantity(
-        "month_peak_w", "W", "integer", "highest quarter demand of the month, as measured"
-    ),
+    Quantity("month_peak_w", "W", "integer", "highest quarter demand of the month, as measured"),
     Quantity("threshold_w", "W", "integer", "forecast above which a monitor warns"),
     Quantity("gas_m3", "m³", "decimal", "gas register", 3),
     Quantity("water_m3", "m³", "decimal", "water register", 3),

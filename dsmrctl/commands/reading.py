@@ -15,6 +15,7 @@ from dsmrctl.terminal.output import Terminal, dumps
 
 if TYPE_CHECKING:
     from dsmrctl.telegram import Reject, Telegram
+    from dsmrctl.telegram.archive import Block
     from dsmrctl.telegram.sources import Source
 
 # Of these a person wants to know what happened on the line, not only how often.
@@ -127,6 +128,13 @@ class Tally:
                 return  # something came, only nothing good: finish() says what
             if not self.valid:
                 raise
+
+    def watch_blocks(self, blocks: Iterator[Block]) -> Iterator[Block]:
+        """Pass the blocks of an archive on; count what is in them."""
+        for block in blocks:
+            self.valid += block.rows
+            self.rejected.update(reject.reason for reject in block.rejects)
+            yield block
 
     def finish(self, terminal: Terminal, name: str, strict: bool = False) -> int:
         """Tell what was rejected. Exit code 0, or with `strict` 6; BadData when none was valid."""

@@ -163,11 +163,19 @@ def _columns(
     key = reading.meter_key(meter_key_file)
     tally = reading.Tally()
     with reading.open_telegrams(source, terminal, dsmr2=dsmr2, key=key) as opened:
-        found = sources.telegrams(opened, timeout=timeout, count=count, key=key)
-        telegrams = tally.watch(found)
-        if parquet is None:
-            columns.write_csv(telegrams, terminal.out)
-        else:
-            rows = columns.write_parquet(telegrams, parquet)
+        blocks = columns.blocks_of(opened, key) if count is None else None
+        if blocks is not None:
+            blocks = tally.watch_blocks(blocks)
+        telegrams = tally.watch(sources.telegrams(opened, timeout=timeout, count=count, key=key))
+        if parquet is not None:
+            frames = map(columns.frame_of_block, blocks) if blocks else columns.frames_of(telegrams)
+            rows = columns.write_parquet(frames, parquet)
             terminal.note(f"{rows} telegrams in {parquet}")
+        else:
+            columns.csv_header(terminal.out)
+            if blocks is not None:
+                for block in blocks:
+                    columns.csv_block(block, terminal.out)
+            else:
+                columns.csv_rows(telegrams, terminal.out)
         return tally.finish(terminal, opened.name, strict)

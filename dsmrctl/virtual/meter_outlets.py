@@ -182,8 +182,8 @@ class FileOutlet:
 class PtyOutlet:
     """A serial port that is none: programs open `path` as they would a cable's; a context manager.
 
-    Who does not read loses telegrams, whole ones: `dropped` counts them, and at most four old ones
-    wait for a reader. Raises Refused where there are no pseudo terminals (Windows).
+    Who does not read loses telegrams, whole ones: `dropped` counts them, and a few old ones wait
+    for a reader. Raises Refused where there are no pseudo terminals (Windows).
     """
 
     def __init__(self) -> None:

@@ -8,11 +8,15 @@ import io
 import json
 import subprocess
 import sys
+from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
 from conftest import BELGIAN, CAPTURES, ROOT, Run, clean_environment
+
+from dsmrctl.virtual.household import Household
+from dsmrctl.virtual.meter import Meter
 
 MANUAL = CAPTURES / "manual_emucs-1.4_no-crc.txt"
 SHARED = ROOT.parent / "shared" / "captures" / "p1"
@@ -203,3 +207,37 @@ def test_several_ports_are_shown_as_a_table_and_none_is_taken(tmp_path: Path) ->
     assert "port\tdescription\tserial number" in ran.stderr
     assert "/dev/ttyUSB1" in ran.stderr
     assert "there are 2 serial ports" in ran.stderr
+
+
+@pytest.fixture(scope="module")
+def october_night(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An archive over the end of summer time, with noise, another shape and a cut end in it."""
+    meter = Meter(Household(datetime(2026, 10, 25, 0, 55, tzinfo=UTC)))
+    telegrams = b"".join(meter.telegram(second) for second in range(600))
+    one = BELGIAN.read_bytes()
+    file = tmp_path_factory.mktemp("archive") / "night.raw"
+    file.write_bytes(telegrams[:200_000] + b"noise" + telegrams[200_000:] + one + one[:300])
+    return file
+
+
+def test_csv_of_an_archive_is_the_same_by_the_block_and_by_the_telegram(
+    october_night: Path, dsmrctl: Run
+) -> None:
+    by_block = dsmrctl("telegram", "parse", "--csv", october_night)
+    by_telegram = dsmrctl("telegram", "parse", "--csv", october_night, "--count", "9999")
+    assert by_block == by_telegram
+    rows = list(csv.DictReader(io.StringIO(by_block.out)))
+    assert len(rows) == 600  # one of 600 is torn by the noise, and one of another shape came
+    assert {row["time"][-6:] for row in rows[:598]} == {"+02:00", "+01:00"}
+
+
+def test_parquet_of_an_archive_is_the_same_by_the_block_and_by_the_telegram(
+    october_night: Path, dsmrctl: Run, tmp_path: Path
+) -> None:
+    import polars
+
+    blocks, telegrams = tmp_path / "blocks.parquet", tmp_path / "telegrams.parquet"
+    assert dsmrctl("telegram", "parse", "--parquet", blocks, october_night).code == 0
+    ran = dsmrctl("telegram", "parse", "--parquet", telegrams, october_night, "--count", "9999")
+    assert ran.code == 0
+    assert polars.read_parquet(blocks).equals(polars.read_parquet(telegrams))

@@ -212,7 +212,7 @@ def test_a_broker_that_is_absent_at_first_is_told_once_and_found_when_it_comes(
             before = time.perf_counter()
             meter.publish(STATE)
             slowest = max(slowest, time.perf_counter() - before)
-        assert slowest < 0.2
+        assert slowest < 2  # a call that waited for the broker would take its time-outs
         assert (meter.sent, meter.dropped) == (0, 1000)
         until(lambda: len(failures) >= 2)
         assert len(notes) == 1
@@ -293,7 +293,7 @@ def test_a_broker_that_stops_reading_blocks_nobody_and_piles_nothing_up() -> Non
             before = time.perf_counter()
             meter.close(patience_s=0.2)
             assert time.perf_counter() - before < 3
-    assert slowest < 0.5
+    assert slowest < 2  # a call that waited would wait for good
 
 
 def test_a_note_that_cannot_be_shown_does_not_end_the_publisher(broker: Mosquitto) -> None:

@@ -148,7 +148,7 @@ def test_a_stuck_reader_neither_stalls_the_others_nor_gets_a_torn_telegram(
     assert late == sorted(set(late))
     assert late[0] == 1
     assert len(late) + dropped == total
-    assert slowest < 0.5
+    assert slowest < 2  # a call that waited would wait for good
 
 
 def test_a_reader_that_wakes_up_goes_on_with_whole_telegrams(feed: TelegramFeed) -> None:

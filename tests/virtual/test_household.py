@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import math
-import time
 from datetime import UTC, date, datetime, timedelta, timezone
 from itertools import pairwise
 
@@ -177,18 +176,6 @@ def test_a_year_of_the_house_is_like_that_of_others() -> None:
     first = date(2026, 1, 1)
     given_ws = sum(solar_day(first + timedelta(days=n), 1000) for n in range(365))
     assert 850 < given_ws / 3.6e6 < 1150  # kWh a kWp
-
-
-@pytest.mark.slow
-def test_a_month_takes_seconds_not_minutes() -> None:
-    best = 0.0
-    for _ in range(3):
-        house = Household(START)
-        began = time.perf_counter()
-        for _segment in house.segments(0, 30 * DAY):
-            pass
-        best = max(best, 30 * DAY / (time.perf_counter() - began))
-    assert best > 300_000  # seconds of the house a second
 
 
 # Scripts
