@@ -187,12 +187,15 @@ def test_numbers_in_any_form():
         (b"000301.548*kWh", 301548),
         (b"301.5*kWh", 301500),
         (b"301*kWh", 301000),
-        (b"000301.5489*kWh", 301548),
+        (b"000301.54849*kWh", 301548),
+        (b"000301.5485*kWh", 301549),
         (b"000301548*Wh", 301548),
-        (b"301548.9*Wh", 301548),
+        (b"301547.9*Wh", 301548),
+        (b"999.9999*kWh", 1000000),
         (b"000000.000", 0),
         (b"0", 0),
         (b"-000001.000*kWh", -1000),
+        (b"-000001.0005*kWh", -1001),
     ):
         assert told(b"1-0:1.8.1", b"1-0:1.8.1(" + text + b")", "import_t1_wh") == wh, text
 
@@ -220,13 +223,43 @@ def test_what_is_no_number_is_unknown():
 
 
 def test_a_line_without_brackets_is_passed_over():
-    for line in (b"1-0:1.8.1", b"1-0:1.8.1(", b"1-0:1.8.1(000301.548*kWh", b"()", b":", b")("):
+    for line in (b"1-0:1.8.1", b"1-0:1.8.1(", b"()", b":", b")(", b"(1-0:1.8.1(000301.548*kWh)"):
+        assert told(b"1-0:1.8.1", line, "import_t1_wh") is None, line
+
+
+def test_a_last_bracket_that_is_lost_costs_nothing():
+    for line in (b"1-0:1.8.1(000301.548*kWh", b"1-0:1.8.1(000301.548*kWh)oops"):
+        assert told(b"1-0:1.8.1", line, "import_t1_wh") == 301548, line
+    line = b"1-0:1.6.0(260405134500S)(02.589*kW"
+    assert told(b"1-0:1.6.0", line, "month_peak_w") == 2589
+
+
+def test_blanks_around_a_line():
+    taken = reader(telegram([LINES[0]] + [b" \t" + line + b" \0\xff\t " for line in LINES[1:]]))
+    assert counts(taken) == (1, 0, 0, 0)
+    assert taken.values == reader(telegram()).values
+    assert taken.objects.serial == "1SAG1100000001"
+    assert len(taken.objects.peaks) == 2
+    for line in (b"x 1-0:1.8.1(000301.548*kWh)", b"1-0:1.8.1 (000301.548*kWh)"):
         assert told(b"1-0:1.8.1", line, "import_t1_wh") is None, line
 
 
 def test_any_b_for_electricity():
     line = b"1-1:1.8.1(000301.548*kWh)"
     assert told(b"1-0:1.8.1", line, "import_t1_wh") == 301548
+
+
+def test_codes_of_another_medium_or_channel_tell_nothing_of_the_house():
+    for line in (b"0-0:1.8.1(000301.548*kWh)", b"7-0:1.8.1(000301.548*kWh)"):
+        assert told(b"1-0:1.8.1", line, "import_t1_wh") is None, line
+    assert told(b"0-0:96.14.0", b"1-0:96.14.0(0001)", "tariff") is None
+    taken = reader(changed(b"0-0:96.1.1", b"0-3:96.1.1(41)"))
+    assert taken.objects.serial == ""
+
+
+def test_a_version_in_hex():
+    assert told(b"0-0:96.1.4", b"0-0:96.1.4(3231313130)", "version") == 21110
+    assert told(b"0-0:96.1.4", b"0-0:96.1.4(323131313Z)", "version") is None
 
 
 def test_the_first_of_two_counts():
@@ -247,7 +280,6 @@ def test_bad_time_stamps_do_not_lose_the_telegram():
         b"260412240000S",
         b"260412136000S",
         b"260412133660S",
-        b"260412133626",
         b"260412133626X",
         b"26041213362:S",
         b"",
@@ -260,6 +292,18 @@ def test_bad_time_stamps_do_not_lose_the_telegram():
 
 def test_a_month_peak_without_a_time():
     assert told(b"1-0:1.6.0", b"1-0:1.6.0(02.589*kW)", "month_peak_w") == 2589
+
+
+def test_a_month_peak_with_its_time_behind_it():
+    line = b"1-0:1.6.0(08.796*kW)(260102010000)"
+    assert told(b"1-0:1.6.0", line, "month_peak_w") == 8796
+    assert told(b"1-0:1.6.0", line, "month_peak_time_s") == 189478800
+    assert told(b"1-0:1.6.0", b"1-0:1.6.0(260405134500S)()", "month_peak_time_s") is None
+
+
+def test_a_clock_without_its_flag_is_not_trusted():
+    # The hour of October that comes twice would be one.
+    assert told(b"0-0:1.0.0", b"0-0:1.0.0(260412133626)", "time_s") is None
 
 
 def test_a_leap_day_is_a_date():
@@ -293,6 +337,55 @@ def test_a_dead_channel_leaves_the_live_one_of_its_kind():
         taken = reader(telegram(lines))
         assert taken.good == 1
         assert taken.objects.get("gas_dm3") == 112384, dead
+
+
+def test_a_dead_channel_alone_has_no_reading():
+    for dead in (
+        b"(700101010000W)(00000000)",
+        b"(632525252525S)(00000.000*m3)",
+        b"(000000000000)(0)",
+        b"(260412133500S)()",
+        b"(00000.000*m3)",
+    ):
+        taken = reader(changed(b"0-2:24.2.3", b"0-2:24.2.3" + dead))
+        assert taken.good == 1
+        assert taken.objects.get("gas_dm3") is None, dead
+        assert taken.objects.get("water_dm3") == 872234
+
+
+def test_a_new_meter_that_has_counted_nothing_is_alive():
+    for zero in (b"00000.000*m3", b"00000000"):
+        line = b"0-2:24.2.3(260412133500S)(" + zero + b")"
+        assert told(b"0-2:24.2.3", line, "gas_dm3") == 0
+
+
+def test_of_two_gas_meters_the_newest_reading_counts():
+    old, late, undated = b"240101000000W", b"260412133500S", b"632525252525W"
+    for first, second, dm3 in (
+        (old, late, 2000),
+        (late, old, 1000),
+        (late, late, 1000),
+        (undated, old, 2000),
+        (old, undated, 1000),
+        (undated, undated, 1000),
+    ):
+        lines = list(LINES)
+        lines[-6:-3] = [b"0-1:24.1.0(003)", b"0-1:24.2.3(" + first + b")(00001.000*m3)"]
+        lines[-1] = b"0-2:24.2.3(" + second + b")(00002.000*m3)"
+        taken = reader(telegram(lines))
+        assert taken.objects.get("gas_dm3") == dm3, (first, second)
+        assert taken.objects.get("water_dm3") is None
+
+
+def test_a_reading_on_either_code_of_a_channel_and_in_either_order():
+    dead = b"0-2:24.2.1(632525252525W)(00000.000*m3)"
+    for line in (
+        b"0-2:24.2.3(260412133500S)(00112.384*m3)",
+        b"0-2:24.2.1(00112.384*m3)(260412133500S)",
+    ):
+        for pair in ([dead, line], [line, dead]):
+            taken = reader(telegram(list(LINES[:-1]) + pair))
+            assert taken.objects.get("gas_dm3") == 112384, pair
 
 
 def test_a_reading_without_a_date_is_better_than_none():
@@ -412,6 +505,36 @@ def test_marks_inside_a_message_end_nothing():
     for text in (b"a/b!c", b"/ISK5x", b"31\r\n!what\r\n32", b"x\r\n/y\r\n!\x1b[2J", b"a\n!z\r\n"):
         taken = reader(changed(b"0-0:96.13.0", b"0-0:96.13.0(" + text + b")"))
         assert counts(taken) == (1, 0, 0, 0), text
+
+
+def test_lines_of_a_message_that_look_like_an_end_or_a_header():
+    for text in (
+        b"Let op\r\n!ABCD\r\n/XXX5 einde",
+        b"Let op\r\n!ABCD\r\n!EF01\r\neinde",
+        b"Let op\r\n!\r\neinde",
+        b"Let op\r\n/XXX5 midden\r\neinde",
+        b"Let op\r\nzie /XXX5 midden\r\neinde",
+    ):
+        data = changed(b"0-0:96.13.0", b"0-0:96.13.0(" + text + b")")
+        for step in (1, 64):
+            taken = reader(data * 2, step)
+            assert counts(taken) == (2, 0, 0, 0), text
+            assert taken.bad == 0
+        # And when it is damaged, the next one is not.
+        taken = reader(data.replace(b"301.548", b"301.549") + data)
+        assert taken.good == 1, text
+        assert taken.bad == 1
+
+
+def test_a_damaged_telegram_does_not_cost_the_next():
+    data = telegram()
+    for at in range(0, len(data), 3):
+        wrong = bytearray(data)
+        wrong[at] ^= 1
+        taken = reader(bytes(wrong) + data * 2)
+        # With its "/", its last bracket or its end more is gone than one byte; never two telegrams.
+        assert taken.good >= 2, bytes(wrong[at - 20 : at + 20])
+        assert taken.bad == 3 - taken.good or taken.garbage
 
 
 def test_a_long_message_is_summed_and_passed_over():

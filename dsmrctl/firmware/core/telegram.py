@@ -3,7 +3,7 @@
 The frame of a telegram and its CRC: DSMR P1 5.0.2, chapter 6.2.
 """
 
-from .cosem import Objects
+from .cosem import BLANK, Objects
 from .crc16 import crc16
 
 # 13 months of peaks take 580 bytes. A longer line is summed and passed over.
@@ -77,6 +77,10 @@ class TelegramReader:
         # In a line that starts with "!", only that byte counts in the CRC, until it is told to be
         # no end but part of a message.
         self._closing = False
+        # A bracket is open: the line that comes goes on with a message.
+        self._open = False
+        # 1 when there was an end whose CRC did not hold, which a message may have told.
+        self._failed = 0
 
     def _keep(self, part, n):
         """Add to the line and the CRC."""
@@ -95,7 +99,7 @@ class TelegramReader:
         self._length = length + n
         self._bytes += n
         if self._bytes > MOST_BYTES and self._inside:
-            self.too_long += 1
+            self.too_long += 1 - self._failed
             self._inside = False
 
     def _sum(self, part, n, before):
@@ -118,68 +122,67 @@ class TelegramReader:
             return 0
         line = self._line
         whole = n
-        while n and line[n - 1] in b"\r\n":
+        while n and line[n - 1] in BLANK:
             n -= 1
+        ended = 0
         if self._closing:
             self._closing = False
-            sent = _hex(line, 1, n)
-            if sent is None:
-                # A line of a message that happens to start with "!".
-                self._sum(self._view[1:whole], whole - 1, 33)
-                return 0
-            return self._end(sent)
+            ended = self._end(n, whole)
         first = self._header
         self._header = False
-        begun = _header(line, 1 if first else 0, n)
+        begun = -1
+        if ended or not self._open or self._failed:
+            begun = _header(line, 1 if first else 0, n, self._open)
         if begun >= 0:
-            # The telegram before was cut in mid-line, or there was noise with a "/".
+            # The telegram before was cut in mid-line, or there was noise with a "/", or the end
+            # of the line behind its CRC was lost.
             if first:
                 self.garbage += begun
-            else:
-                self.cut += 1
+            elif not ended:
+                self.cut += 1 - self._failed
             self._begin()
             self._sum(self._view[begun:whole], whole - begun, 0)
             self._header = False
-        elif not first:
+        elif not first and not ended:
+            opened = line.rfind(b"(", 0, n)
+            closed = line.rfind(b")", 0, n)
+            if opened != closed:
+                self._open = opened > closed
             self._next.read(line, self._view, n)
-        return 0
+        return ended
 
-    def _end(self, sent):
-        self._inside = False
-        if sent != self._crc and sent != self._crlf:
-            self.bad_crc += 1
+    def _end(self, n, whole):
+        """A line that starts with "!" and the CRC, in capitals or not: 1 when that holds.
+
+        Else it belongs to a message, or a byte fell over, and the next header will tell which.
+        """
+        try:
+            # Without digits it is the end of a telegram that has no CRC, which cannot be trusted.
+            sent = int(bytes(self._view[1 : min(n, 5)]) or b"-1", 16)
+        except ValueError:
+            sent = None
+        if sent is None or (sent != self._crc and sent != self._crlf):
+            self._sum(self._view[1:whole], whole - 1, 33)
+            if sent is not None and not self._failed:
+                self._failed = 1
+                self.bad_crc += 1
             return 0
+        self._inside = False
+        self.bad_crc -= self._failed
         self._next.finish()
         self.objects, self._next = self._next, self.objects
         self.good += 1
         return 1
 
 
-def _hex(line, a, z):
-    """The CRC as sent, in capitals or not, its leading zeros or not; None when it is none."""
-    while z > a and line[z - 1] == 32:
-        z -= 1
-    if not a < z <= a + 4:
-        return -1 if a == z else None
-    value = 0
-    for i in range(a, z):
-        c = line[i] | 32
-        if 48 <= c <= 57:
-            value = value << 4 | c - 48
-        elif 97 <= c <= 102:
-            value = value << 4 | c - 87
-        else:
-            return None
-    return value
-
-
-def _header(line, a, n):
+def _header(line, a, n, inside_message):
     """Where in the line a header starts ("/", three letters, a digit), or -1."""
     p = line.find(b"/", a, n)
     while p >= 0:
         # An object's line ends with a bracket, so a "/" in its text starts nothing.
-        if p + 4 < n and 48 <= line[p + 4] <= 57 and (p == 0 or line[n - 1] != 41):
-            if bytes(line[p + 1 : p + 4]).isalpha():
-                return p
+        if p + 4 < n and 48 <= line[p + 4] <= 57:
+            if line[n - 1] != 41 or (p == 0 and not inside_message):
+                if bytes(line[p + 1 : p + 4]).isalpha():
+                    return p
         p = line.find(b"/", p + 1, n)
     return -1
