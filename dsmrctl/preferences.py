@@ -50,6 +50,10 @@ def defaults() -> dict[str, Any]:
         text = file.read_text(encoding="utf-8")
     except FileNotFoundError:
         return {}
+    except PermissionError:
+        if "DSMRCTL_CONFIG" not in os.environ:
+            return {}  # a service whose home is somebody else's, or hidden from it
+        raise UsageError(f"cannot read the preferences in {file}: permission denied") from None
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"cannot read the preferences in {file}: {error}") from None
 

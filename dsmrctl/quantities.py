@@ -12,19 +12,18 @@ Kind = Literal["time", "integer", "decimal"]
 
 
 class Quantity(NamedTuple):
-    """`decimals` is how many a meter gives at most; integers have none."""
+    """One quantity; a decimal keeps the meter's own digits."""
 
     name: str
     unit: str
     kind: Kind
     meaning: str
-    decimals: int = 0
 
 
 def _phase(n: int) -> tuple[Quantity, ...]:
     return (
-        Quantity(f"voltage_l{n}_v", "V", "decimal", f"voltage of phase {n}", 1),
-        Quantity(f"current_l{n}_a", "A", "decimal", f"current of phase {n}", 2),
+        Quantity(f"voltage_l{n}_v", "V", "decimal", f"voltage of phase {n}"),
+        Quantity(f"current_l{n}_a", "A", "decimal", f"current of phase {n}"),
         Quantity(f"import_l{n}_w", "W", "integer", f"power imported on phase {n}"),
         Quantity(f"export_l{n}_w", "W", "integer", f"power exported on phase {n}"),
     )
@@ -44,8 +43,8 @@ QUANTITIES: tuple[Quantity, ...] = (
     Quantity("forecast_w", "W", "integer", "demand the running quarter is heading for"),
     Quantity("month_peak_w", "W", "integer", "highest quarter demand of the month, as measured"),
     Quantity("threshold_w", "W", "integer", "forecast above which a monitor warns"),
-    Quantity("gas_m3", "m³", "decimal", "gas register", 3),
-    Quantity("water_m3", "m³", "decimal", "water register", 3),
+    Quantity("gas_m3", "m³", "decimal", "gas register"),
+    Quantity("water_m3", "m³", "decimal", "water register"),
     *_phase(1),
     *_phase(2),
     *_phase(3),

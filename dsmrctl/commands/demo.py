@@ -59,8 +59,13 @@ def demo(
         multicast.Receiver(address, port, [LOOPBACK]) as receiver,
         Demonstration(begin, address, port, seed=seed, speed=times),
     ):
-        # Ten seconds without a frame would be a fault of ours, not of the household.
-        return follow(terminal, receiver, count=count, timeout=10.0, duration=duration)
+        try:
+            # Ten seconds without a frame would be a fault of ours, not of the household.
+            return follow(terminal, receiver, count=count, timeout=10.0, duration=duration)
+        except errors.NoAnswer as few:
+            raise errors.NoAnswer(
+                few.message, hint="a frame a second comes: give it longer, or more --speed"
+            ) from None
 
 
 app = options.command(demo)
@@ -78,4 +83,6 @@ def when(text: str) -> datetime:
         raise errors.UsageError(
             f"'{text}' is no time", hint="for example 2026-06-21T12:00, or now"
         ) from None
+    if not 2000 <= found.year < 2099:
+        raise errors.UsageError(f"a meter's clock knows the years 2000 to 2098, not {found.year}")
     return found if found.tzinfo else found.replace(tzinfo=european(found))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -64,6 +64,7 @@ def open_telegrams(
     dsmr2: bool = False,
     follow: bool = False,
     key: bytes | None = None,
+    speed: float | None = 1.0,
 ) -> AbstractContextManager[Source]:
     """Open a SOURCE that holds telegrams; `household` is the virtual meter.
 
@@ -80,7 +81,7 @@ def open_telegrams(
     if kind == "household":
         from dsmrctl.virtual.meter_outlets import HouseholdSource
 
-        return HouseholdSource()
+        return HouseholdSource(speed=speed)
     _tell_a_slow_crc(terminal)
     try:
         opened = sources.open_source(
@@ -112,22 +113,32 @@ class Tally:
         self.valid = 0
         self.rejected: Counter[str] = Counter()
 
-    def watch(self, items: Iterator[Telegram | Reject]) -> Iterator[Telegram]:
-        """Pass the telegrams on; count both kinds. Silence after a valid one ends the stream."""
+    def watch(
+        self,
+        items: Iterator[Telegram | Reject],
+        count: int | None = None,
+        on_reject: Callable[[str, str], None] | None = None,
+    ) -> Iterator[Telegram]:
+        """Pass the telegrams on; count both kinds.
+
+        Silence ends the stream when telegrams came and no `count` of them was asked for.
+        """
         from dsmrctl.telegram import Reject
 
         try:
             for item in items:
                 if isinstance(item, Reject):
                     self.rejected[item.reason] += 1
+                    if on_reject is not None:
+                        on_reject(item.reason, REASONS[item.reason])
                 else:
                     self.valid += 1
                     yield item
         except errors.NoAnswer:
-            if self.rejected and not self.valid:
-                return  # something came, only nothing good: finish() says what
-            if not self.valid:
-                raise
+            if count is not None and self.valid:
+                raise errors.NoAnswer(f"only {self.valid} of {count} telegrams came") from None
+            if not self.valid and not self.rejected:
+                raise  # else something came, only nothing good: finish() says what
 
     def watch_blocks(self, blocks: Iterator[Block]) -> Iterator[Block]:
         """Pass the blocks of an archive on; count what is in them."""

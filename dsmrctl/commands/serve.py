@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import signal
+import time
 from contextlib import ExitStack
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -11,7 +13,12 @@ from dsmrctl import errors, options
 from dsmrctl.commands import reading
 from dsmrctl.terminal.output import Terminal
 
-LOOPBACK = "127.0.0.1"
+if TYPE_CHECKING:
+    from dsmrctl.gateway.mqtt import Publisher
+    from dsmrctl.gateway.service import Gateway
+    from dsmrctl.gateway.tcp_feed import TelegramFeed
+    from dsmrctl.network.multicast import Sender
+    from dsmrctl.telegram.sources import Source
 
 
 def _address(text: str) -> tuple[str, int]:
@@ -86,14 +93,14 @@ def serve(
       dsmrctl serve /dev/ttyUSB0 --nic eth0
       dsmrctl serve tcp://192.168.1.20:2001 --tcp 8088 --mqtt mqtt://dsmr@broker
     """
-    from dsmrctl.gateway.frame_maker import FrameMaker
     from dsmrctl.gateway.service import parse_speed
 
     terminal = Terminal(as_json)
     times = parse_speed(speed)
     key = reading.frame_key(frame_key_file)
-    maker = FrameMaker(frame_version, key)
-    _ask_before_switching(terminal, source, nic, yes)
+    if key is not None and frame_version != 2:
+        raise errors.UsageError("version 1 frames cannot be signed", hint="leave out the key")
+    signal.signal(signal.SIGTERM, _terminated)
     with ExitStack() as stack:
         publisher = None
         if mqtt is not None:
@@ -108,33 +115,44 @@ def serve(
                 )
             return _publish_frames(terminal, publisher, group, nic, key, count, timeout)
         feed = stack.enter_context(_feed(terminal, tcp)) if tcp is not None else None
+        meter = reading.meter_key(meter_key_file)
         opened = stack.enter_context(
-            reading.open_telegrams(
-                source, terminal, dsmr2=dsmr2, key=reading.meter_key(meter_key_file)
-            )
+            reading.open_telegrams(source, terminal, dsmr2=dsmr2, key=meter, speed=times)
         )
-        gateway = _gateway(stack, terminal, maker, group, nic, feed, publisher)
+        _ask_before_switching(terminal, opened, nic, yes)
+        sender = stack.enter_context(_sender(terminal, group, nic))
+        gateway = _gateway(terminal, opened, frame_version, key, sender, feed, publisher)
         return _serve(terminal, gateway, opened, times, count, timeout)
 
 
 app = options.command(serve)
 
 
+def _terminated(number: int, _: object) -> None:
+    """A service that is stopped says goodbye to its broker and its readers."""
+    raise SystemExit(128 + number)
+
+
 def _serve(
     terminal: Terminal,
-    gateway: Any,
-    opened: Any,
+    gateway: Gateway,
+    opened: Source,
     speed: float | None,
     count: int | None,
     timeout: float | None,
 ) -> int:
     """Pass on every telegram until the source ends, or `count` frames are sent."""
-    from dsmrctl.gateway.service import follow
+    from dsmrctl.gateway.service import Journal, paced
+    from dsmrctl.telegram.sources import telegrams
 
     tally = reading.Tally()
-    items = follow(opened, timeout=timeout, speed=speed, on_note=terminal.note)
+    journal = Journal(terminal.note, time.monotonic)
+    items = telegrams(opened, timeout=timeout, on_silence=journal.silence)
+    items = paced(items, opened, speed)
     try:
-        for telegram in tally.watch(items):
+        for telegram in tally.watch(
+            items, count, on_reject=journal.rejected if opened.live else None
+        ):
             found = gateway.take(telegram)
             if found is not None and terminal.json:
                 terminal.record(found)
@@ -142,29 +160,44 @@ def _serve(
                 break
     finally:
         terminal.note(f"{gateway.passed} telegrams, {gateway.sent} frames")
-    return tally.finish(terminal, opened.name)
+    code = tally.finish(terminal, opened.name)
+    return code if gateway.sent else errors.FAILED
 
 
-def _gateway(
-    stack: ExitStack,
-    terminal: Terminal,
-    maker: Any,
-    group: Any,
-    nic: str | None,
-    feed: Any,
-    publisher: Any,
-) -> Any:
-    from dsmrctl.gateway.service import Gateway
+def _sender(terminal: Terminal, group: tuple[str, int] | None, nic: str | None) -> Sender:
     from dsmrctl.network import multicast
 
     address, port = group or (multicast.GROUP, multicast.PORT)
-    sender = stack.enter_context(multicast.Sender(address, port, nic or LOOPBACK))
-    where = f"on {nic}" if nic else "on this computer only; --nic NAME sends them on a network"
-    terminal.note(f"frames to {address}:{port} {where}")
+    sender = multicast.Sender(address, port, nic)
+    where = ""
+    if nic:
+        where = f" on {nic}"
+    elif multicast.is_multicast(address):
+        where = " on this computer only; --nic NAME sends them on a network"
+    terminal.note(f"frames to {address}:{port}{where}")
+    return sender
+
+
+def _gateway(
+    terminal: Terminal,
+    opened: Source,
+    version: int,
+    key: bytes | None,
+    sender: Sender,
+    feed: TelegramFeed | None,
+    publisher: Publisher | None,
+) -> Gateway:
+    from dsmrctl.gateway.frame_maker import FrameMaker
+    from dsmrctl.gateway.memory import Memory
+    from dsmrctl.gateway.service import Gateway
+
+    # Only a real meter has a past that is worth keeping.
+    memory = Memory(on_note=terminal.note) if opened.live and opened.name != "household" else None
+    maker = FrameMaker(version, key, memory)
     return Gateway(maker, sender, feed, publisher, on_note=terminal.note)
 
 
-def _feed(terminal: Terminal, address: tuple[str, int]) -> Any:
+def _feed(terminal: Terminal, address: tuple[str, int]) -> TelegramFeed:
     from dsmrctl.gateway.tcp_feed import TelegramFeed
 
     feed = TelegramFeed(*address)
@@ -172,7 +205,9 @@ def _feed(terminal: Terminal, address: tuple[str, int]) -> Any:
     return feed
 
 
-def _publisher(terminal: Terminal, url: str, password_file: str | None, prefix: str | None) -> Any:
+def _publisher(
+    terminal: Terminal, url: str, password_file: str | None, prefix: str | None
+) -> Publisher:
     from dsmrctl.gateway import mqtt
 
     broker = mqtt.parse_mqtt_url(url)
@@ -188,40 +223,42 @@ def _publisher(terminal: Terminal, url: str, password_file: str | None, prefix: 
 
 def _publish_frames(
     terminal: Terminal,
-    publisher: Any,
-    group: Any,
+    publisher: Publisher,
+    group: tuple[str, int] | None,
     nic: str | None,
     key: bytes | None,
     count: int | None,
     timeout: float | None,
 ) -> int:
-    """Every good frame on the network to the broker; sends no frames itself."""
+    """Every good frame of the first sender to the broker; sends no frames itself."""
     from dsmrctl.gateway.from_frames import follow
     from dsmrctl.network import frames, multicast
 
     address, port = group or (multicast.GROUP, multicast.PORT)
-    intake = frames.Intake()
+    intake = frames.Intake(key=key)
+    published = 0
     with multicast.Receiver(address, port, [nic] if nic else None) as receiver:
         try:
-            for found in follow(receiver, intake, key, timeout):
+            for found in follow(receiver, intake, timeout, terminal.note):
                 publisher.publish(found)
+                published += 1
                 if terminal.json:
                     terminal.record(found)
-                if count is not None and intake.good >= count:
+                if count is not None and published >= count:
                     break
         finally:
-            terminal.note(f"{intake.good} frames published, {intake.refused.total()} refused")
+            terminal.note(f"{published} frames published, {intake.refused.total()} refused")
+            for line in intake.explain_refused():
+                terminal.note(f"  {line}")
     return errors.DONE
 
 
-def _ask_before_switching(
-    terminal: Terminal, source: str | None, nic: str | None, yes: bool
-) -> None:
-    """Invented telegrams on a real network move real relays: a person says so first."""
-    if source != "household" or nic is None or yes:
+def _ask_before_switching(terminal: Terminal, opened: Source, nic: str | None, yes: bool) -> None:
+    """What no meter says now moves real relays on a real network: a person says so first."""
+    if nic is None or yes or (opened.live and opened.name != "household"):
         return
-    question = f"the household is invented, but boards on {nic} switch real relays by it"
+    what = f"{opened.name} is no meter, but boards on {nic} switch real relays by it"
     if not terminal.interactive:
-        raise errors.UsageError(question, hint="--yes says that this is meant")
-    if not typer.confirm(f"{question}. Go on?", err=True):
+        raise errors.UsageError(what, hint="--yes says that this is meant")
+    if not typer.confirm(f"{what}. Go on?", err=True):
         raise typer.Exit(errors.REFUSED)

@@ -38,8 +38,7 @@ def read(
 
     def show(telegram: Any) -> None:
         if as_json:
-            text = telegram.raw.decode("utf-8", "replace")
-            terminal.record({"ident": telegram.ident, "crc": telegram.crc, "telegram": text})
+            terminal.record({"ident": telegram.ident, "crc": telegram.crc, **_data(telegram.raw)})
         else:
             terminal.raw(telegram.raw)
 
@@ -78,7 +77,9 @@ def parse(
     if csv + (parquet is not None) + as_json > 1:
         raise errors.UsageError("--json, --csv and --parquet exclude each other")
     if csv or parquet:
-        return _columns(terminal, source, parquet, count, timeout, strict, dsmr2, meter_key_file)
+        return _columns(
+            terminal, source, parquet, count, timeout, follow, strict, dsmr2, meter_key_file
+        )
 
     def show(telegram: Any) -> None:
         terminal.record(document.document(telegram))
@@ -124,6 +125,16 @@ def decode(
     return _each(terminal, show, source, count, timeout, follow, strict, dsmr2, meter_key_file)
 
 
+def _data(raw: bytes) -> dict[str, str]:
+    """The bytes as text, or in base64 where they are none: as in a recording."""
+    try:
+        return {"data": raw.decode("utf-8")}
+    except UnicodeDecodeError:
+        import base64
+
+        return {"data_b64": base64.b64encode(raw).decode("ascii")}
+
+
 def _each(
     terminal: Terminal,
     show: Any,
@@ -141,8 +152,8 @@ def _each(
     key = reading.meter_key(meter_key_file)
     tally = reading.Tally()
     with reading.open_telegrams(source, terminal, dsmr2=dsmr2, follow=follow, key=key) as opened:
-        found = sources.telegrams(opened, timeout=timeout, count=count, key=key)
-        for telegram in tally.watch(found):
+        found = sources.telegrams(opened, timeout=timeout, count=count)
+        for telegram in tally.watch(found, count):
             show(telegram)
         return tally.finish(terminal, opened.name, strict)
 
@@ -153,6 +164,7 @@ def _columns(
     parquet: Path | None,
     count: int | None,
     timeout: float | None,
+    follow: bool,
     strict: bool,
     dsmr2: bool,
     meter_key_file: str | None,
@@ -162,11 +174,12 @@ def _columns(
 
     key = reading.meter_key(meter_key_file)
     tally = reading.Tally()
-    with reading.open_telegrams(source, terminal, dsmr2=dsmr2, key=key) as opened:
-        blocks = columns.blocks_of(opened, key) if count is None else None
+    with reading.open_telegrams(source, terminal, dsmr2=dsmr2, follow=follow, key=key) as opened:
+        blocks = columns.blocks_of(opened) if count is None and not follow else None
         if blocks is not None:
             blocks = tally.watch_blocks(blocks)
-        telegrams = tally.watch(sources.telegrams(opened, timeout=timeout, count=count, key=key))
+        found = sources.telegrams(opened, timeout=timeout, count=count)
+        telegrams = tally.watch(found, count)
         if parquet is not None:
             frames = map(columns.frame_of_block, blocks) if blocks else columns.frames_of(telegrams)
             rows = columns.write_parquet(frames, parquet)
@@ -177,5 +190,5 @@ def _columns(
                 for block in blocks:
                     columns.csv_block(block, terminal.out)
             else:
-                columns.csv_rows(telegrams, terminal.out)
+                columns.csv_rows(telegrams, terminal.out, flush=opened.live or follow)
         return tally.finish(terminal, opened.name, strict)

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from dsmrctl import errors
-from dsmrctl.firmware.core.frame import FrameError
 
 if TYPE_CHECKING:
     from dsmrctl.network.frames import Intake
@@ -15,30 +14,37 @@ if TYPE_CHECKING:
 
 
 def follow(
-    receiver: Receiver, intake: Intake, key: bytes | None = None, timeout: float | None = None
+    receiver: Receiver,
+    intake: Intake,
+    timeout: float | None = None,
+    on_note: Callable[[str], None] = lambda text: None,
 ) -> Iterator[dict[str, Any]]:
-    """The quantities of every good frame; with a `key` only of signed, newer ones.
+    """The quantities of every good frame of the first sender; others are told once each.
 
-    Raises NoAnswer after `timeout` seconds without a good one.
+    Two meters in one stream of registers that only rise would look like a meter that was replaced,
+    once a second. Raises NoAnswer after `timeout` seconds without a good frame.
     """
-    from dsmrctl.firmware.core.signature import Gate
     from dsmrctl.network import frames
 
-    gate = Gate(key)
     heard = time.monotonic()
+    first: str | None = None
+    others: set[str] = set()
     while True:
         wait = 1.0 if timeout is None else max(0.0, min(1.0, heard + timeout - time.monotonic()))
         for datagram in receiver.receive(wait):
-            if key is not None:
-                try:
-                    gate.take(datagram.data)
-                except FrameError as error:
-                    intake.refused[error.reason] += 1
-                    continue
             received = intake.take(datagram)
-            if received is not None:
+            if received is None:
+                continue
+            sender = received.sender[0]
+            if first is None:
+                first = sender
+                on_note(f"publishing the frames of {sender}")
+            if sender == first:
                 heard = time.monotonic()
                 yield frames.quantities(received)
+            elif sender not in others and len(others) < 16:
+                others.add(sender)
+                on_note(f"{sender} sends frames too; they are not published")
         if timeout is not None and time.monotonic() - heard >= timeout:
             raise errors.NoAnswer(
                 f"no frame came for {timeout:g} s", hint="dsmrctl listen says more"

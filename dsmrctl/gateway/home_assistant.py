@@ -11,6 +11,8 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import NamedTuple
 
+from dsmrctl.firmware.core.demand import LEAST_W
+
 BIRTH_TOPIC = "homeassistant/status"
 """Where Home Assistant says `online` when it starts; discovery is then sent again."""
 
@@ -18,7 +20,7 @@ LIVE_S = 60
 """A value this old is no longer shown: six telegrams of the slowest meters (one every 10 s)."""
 SLOW_S = 7200
 """Gas and water meters report every 5 minutes to an hour."""
-LEAST_PEAK_W = 2500
+LEAST_PEAK_W = LEAST_W
 """A month peak below this is billed as this (Belgium's capacity tariff)."""
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, Protocol
 
 from dsmrctl import errors
@@ -18,8 +18,7 @@ if TYPE_CHECKING:
     from dsmrctl.telegram import Reject, Telegram
     from dsmrctl.telegram.sources import Source
 
-# The boards' own watchdog: after this many seconds without a frame they switch off.
-SILENCE_S = 10
+HOUR_S = 3600.0
 # A file has no pace but the meter's clock; a hole in it is not waited for.
 LONGEST_WAIT_S = 10
 
@@ -89,48 +88,55 @@ class Gateway:
         self.sent += 1
 
 
-def follow(
+def paced(
+    items: Iterable[Telegram | Reject],
     source: Source,
-    timeout: float | None = None,
-    key: bytes | None = None,
     speed: float | None = 1.0,
-    on_note: Callable[[str], None] = lambda text: None,
     clock: Clock = time,
 ) -> Iterator[Telegram | Reject]:
-    """Telegrams and rejects of a source at the meter's pace; silence is told, and its end.
+    """A stored source's telegrams by the clock in them, `speed` times as fast; None: at once.
 
-    A file is paced by the clock in its telegrams, `speed` times as fast; None: as fast as can be.
-    Raises NoAnswer after `timeout` seconds without a telegram.
+    What is live comes at its own pace already.
     """
     from dsmrctl.telegram import Reject
-    from dsmrctl.telegram.framing import Framer
 
-    framer = Framer(key=key)
-    wait = 1.0 if timeout is None else min(1.0, timeout)
-    pace = None if source.live or speed is None else Pace(speed, clock)
-    last = clock.monotonic()
-    silent = False
-    while True:
-        data = source.read(wait)
-        for item in framer.close() if data is None else framer.feed(data):
-            if not isinstance(item, Reject):
-                if silent:
-                    on_note(f"telegrams again, after {clock.monotonic() - last:.0f} s")
-                last, silent = clock.monotonic(), False
-                if pace is not None:
-                    pace.wait_for(item)
-            yield item
-        if data is None:
-            return
-        quiet = clock.monotonic() - last
-        if timeout is not None and quiet >= timeout:
-            raise errors.NoAnswer(
-                f"no telegram from {source.name} for {timeout:g} s",
-                hint="is the meter's port open and the cable in? dsmrctl telegram read shows more",
-            )
-        if quiet > SILENCE_S and source.live and not silent:
-            on_note(f"no telegram for {SILENCE_S} s: boards switch their loads off now")
-            silent = True
+    if source.live or speed is None:
+        yield from items
+        return
+    pace = Pace(speed, clock)
+    for item in items:
+        if not isinstance(item, Reject):
+            pace.wait_for(item)
+        yield item
+
+
+class Journal:
+    """What a service of months says of its source: each trouble once, then how often it came.
+
+    Use `silence` as `on_silence` of `telegrams`, and `rejected` for every Reject.
+    """
+
+    def __init__(self, note: Callable[[str], None], clock: Callable[[], float]) -> None:
+        self._note = note
+        self._clock = clock
+        self._waiting: Counter[str] = Counter()
+        self._told: dict[str, float] = {}
+
+    def silence(self, seconds: float, over: bool) -> None:
+        """The meter fell silent, or is back after so many seconds."""
+        if over:
+            self._note(f"telegrams again, after {seconds:.0f} s")
+        else:
+            self._note(f"no telegram for {seconds:.0f} s: boards switch their loads off now")
+
+    def rejected(self, reason: str, words: str) -> None:
+        """A reject; its reason is told at once, and after that once an hour with its count."""
+        self._waiting[reason] += 1
+        now = self._clock()
+        if now - self._told.get(reason, -HOUR_S) >= HOUR_S:
+            count = self._waiting.pop(reason)
+            self._note(f"{count} rejected: {words}" if count > 1 else f"rejected: {words}")
+            self._told[reason] = now
 
 
 def parse_speed(text: str) -> float | None:

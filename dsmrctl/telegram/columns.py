@@ -6,14 +6,16 @@ A stream goes telegram by telegram, an archive by the block (`archive`): the val
 from __future__ import annotations
 
 import csv
+import errno
 from collections.abc import Iterable, Iterator, Mapping
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
-from dsmrctl.errors import MissingExtra
+from dsmrctl.errors import DsmrError, MissingExtra
 from dsmrctl.quantities import QUANTITIES
 from dsmrctl.telegram.document import quantities
+from dsmrctl.telegram.sources import refuse_without_key
 
 if TYPE_CHECKING:
     import numpy as np
@@ -30,10 +32,12 @@ COLUMNS = tuple(
     if quantity.name
     not in ("output_percent", "frame_age_s", "threshold_w", "forecast_w", "last_quarter_w")
 )
+DECIMALS = 6
+"""Digits behind the point in a Parquet file: more than any meter sends (3), so none is lost."""
 _ROWS = 20_000
 
 
-def blocks_of(source: Source, key: bytes | None) -> Iterator[Block] | None:
+def blocks_of(source: Source) -> Iterator[Block] | None:
     """The source by the block when it is stored and numpy is there; else None: by the telegram."""
     if source.live:
         return None
@@ -43,7 +47,17 @@ def blocks_of(source: Source, key: bytes | None) -> Iterator[Block] | None:
         from dsmrctl.telegram.archive import iter_blocks
     except ImportError:
         return None
-    return iter_blocks(iter(source.read, None), key=key)
+    return iter_blocks(_pieces(source), key=source.key)
+
+
+def _pieces(source: Source) -> Iterator[bytes]:
+    """What a stored source holds. Raises UsageError when it is encrypted and there is no key."""
+    first = True
+    while (piece := source.read()) is not None:
+        if first:
+            refuse_without_key(source, piece[:4096])
+        first = False
+        yield piece
 
 
 def csv_header(out: TextIO) -> None:
@@ -51,12 +65,14 @@ def csv_header(out: TextIO) -> None:
     out.write(",".join(quantity.name for quantity in COLUMNS) + "\n")
 
 
-def csv_rows(telegrams: Iterable[Telegram], out: TextIO) -> None:
-    """A row for each telegram; an unknown quantity is an empty field."""
+def csv_rows(telegrams: Iterable[Telegram], out: TextIO, flush: bool = False) -> None:
+    """A row for each telegram; an unknown quantity is an empty field. `flush`: each out at once."""
     writer = csv.writer(out, lineterminator="\n")
     for telegram in telegrams:
         found = quantities(telegram)
         writer.writerow(_text(found[quantity.name]) for quantity in COLUMNS)
+        if flush:
+            out.flush()
 
 
 def csv_block(block: Block, out: TextIO) -> None:
@@ -103,24 +119,49 @@ def _iso(block: Block) -> list[str]:
 def write_parquet(frames: Iterable[polars.DataFrame], file: Path) -> int:
     """A Parquet file (zstd): time in UTC, whole Wh and W as integers, others as decimals.
 
-    Returns the number of rows. Raises MissingExtra without polars.
+    Returns the number of rows; without any no file is written. What came before Ctrl-C or a pulled
+    cable is written all the same. Raises MissingExtra without polars, OSError.
     """
     polars = _polars()
-    table = polars.concat([_frame({}), *frames])
-    table.write_parquet(file, compression="zstd")
+    kept = [_frame({})]
+    try:
+        kept.extend(frames)
+    finally:
+        table = polars.concat(kept)
+        if table.height:
+            _write(table, file)
     return table.height
+
+
+def _write(table: polars.DataFrame, file: Path) -> None:
+    """To a new file first: a full disk must not cost the one that was there."""
+    if file.is_dir():
+        raise IsADirectoryError(errno.EISDIR, "is a directory", str(file))
+    fresh = file.with_name(f"{file.name}.new")
+    try:
+        table.write_parquet(fresh, compression="zstd")
+        fresh.replace(file)
+    except _polars().exceptions.PolarsError as error:
+        fresh.unlink(missing_ok=True)
+        raise OSError(errno.EIO, f"cannot be written: {error}", str(file)) from None
 
 
 def frames_of(telegrams: Iterable[Telegram]) -> Iterator[polars.DataFrame]:
     """Telegrams by the thousand: as Python objects a month of seconds would fill the memory."""
     rows: list[dict[str, Any]] = []
-    for telegram in telegrams:
-        rows.append(quantities(telegram) | {"time": telegram.time})
-        if len(rows) == _ROWS:
-            yield _frame_of_rows(rows)
-            rows = []
+    ended = None
+    try:
+        for telegram in telegrams:
+            rows.append(quantities(telegram) | {"time": telegram.time})
+            if len(rows) == _ROWS:
+                yield _frame_of_rows(rows)
+                rows = []
+    except (DsmrError, KeyboardInterrupt) as error:
+        ended = error  # first what came
     if rows:
         yield _frame_of_rows(rows)
+    if ended is not None:
+        raise ended
 
 
 def frame_of_block(block: Block) -> polars.DataFrame:
@@ -181,7 +222,7 @@ def _frame(columns: Mapping[str, Any]) -> polars.DataFrame:
         elif quantity.kind == "integer":
             kind = polars.Int64
         else:
-            kind = polars.Decimal(18, quantity.decimals)
+            kind = polars.Decimal(18, DECIMALS)
         values = columns.get(quantity.name, [])
         if quantity.kind == "time" and isinstance(values, polars.Series):
             values = values.dt.replace_time_zone("UTC")

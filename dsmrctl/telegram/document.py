@@ -16,22 +16,22 @@ if TYPE_CHECKING:
     from .telegram import Telegram
     from .values import Measurement, Number
 
-_WATT_HOURS = {"kWh": 1000, "Wh": 1, "MWh": 1_000_000, "kwh": 1000, "wh": 1}
-_WATTS = {"kW": 1000, "W": 1, "MW": 1_000_000, "kw": 1000, "w": 1}
+WATT_HOURS = {"kWh": 1000, "Wh": 1, "MWh": 1_000_000, "kwh": 1000, "wh": 1}
+WATTS = {"kW": 1000, "W": 1, "MW": 1_000_000, "kw": 1000, "w": 1}
 _VOLTS, _AMPERES, _CUBIC_METRES = ("V",), ("A",), ("m3", "m³", "M3")
 
 # Quantity, the key of its object (Telegram.measured), the units it may come in.
 _WHOLE = (
-    ("import_t1_wh", "1.8.1", _WATT_HOURS),
-    ("import_t2_wh", "1.8.2", _WATT_HOURS),
-    ("export_t1_wh", "2.8.1", _WATT_HOURS),
-    ("export_t2_wh", "2.8.2", _WATT_HOURS),
-    ("import_w", "1.7.0", _WATTS),
-    ("export_w", "2.7.0", _WATTS),
-    ("quarter_w", "1.4.0", _WATTS),
-    ("month_peak_w", "1.6.0", _WATTS),
-    *((f"import_l{n}_w", f"{20 * n + 1}.7.0", _WATTS) for n in (1, 2, 3)),
-    *((f"export_l{n}_w", f"{20 * n + 2}.7.0", _WATTS) for n in (1, 2, 3)),
+    ("import_t1_wh", "1.8.1", WATT_HOURS),
+    ("import_t2_wh", "1.8.2", WATT_HOURS),
+    ("export_t1_wh", "2.8.1", WATT_HOURS),
+    ("export_t2_wh", "2.8.2", WATT_HOURS),
+    ("import_w", "1.7.0", WATTS),
+    ("export_w", "2.7.0", WATTS),
+    ("quarter_w", "1.4.0", WATTS),
+    ("month_peak_w", "1.6.0", WATTS),
+    *((f"import_l{n}_w", f"{20 * n + 1}.7.0", WATTS) for n in (1, 2, 3)),
+    *((f"export_l{n}_w", f"{20 * n + 2}.7.0", WATTS) for n in (1, 2, 3)),
 )
 _DECIMAL = (
     *((f"voltage_l{n}_v", f"{20 * n + 12}.7.0", _VOLTS) for n in (1, 2, 3)),
@@ -100,7 +100,7 @@ def document(telegram: Telegram) -> dict[str, Any]:
     found["peaks"] = [
         {
             "month": f"{peak.month:%Y-%m}",
-            "w": whole(peak.demand, _WATTS),
+            "w": whole(peak.demand, WATTS),
             "kw": _kilo(peak.demand),
             "time": _iso(peak.time),
         }
@@ -123,7 +123,7 @@ def _decimal(measured: Measurement | None, units: tuple[str, ...]) -> Decimal | 
 
 
 def _kilo(measured: Measurement) -> Decimal | None:
-    factor = _WATTS.get(measured.unit or "")
+    factor = WATTS.get(measured.unit or "")
     if factor is None:
         return None
     return measured.number if factor == 1000 else (measured.number * factor).scaleb(-3)

@@ -22,6 +22,12 @@ if TYPE_CHECKING:
 
 Kind = Literal["serial", "tcp", "file", "stdin", "frames", "household"]
 Note = Callable[[str], None]
+Silence = Callable[[float, bool], None]
+
+SILENCE_S = 10.0
+"""After so many seconds without a frame the boards switch their loads off."""
+_STEP_S = 1.0
+_HEAD = 4096  # bytes of a stream's beginning that are kept to say what it is
 
 NOTHING_CAME = (
     "is the meter's P1 port activated (Belgium: mijn.fluvius.be)? does the cable have all 6 wires, "
@@ -146,47 +152,54 @@ def telegrams(
     *,
     timeout: float | None = None,
     count: int | None = None,
-    key: bytes | None = None,
+    on_silence: Silence | None = None,
+    stop: Callable[[], bool] | None = None,
     clock: Callable[[], float] = time.monotonic,
 ) -> Iterator[Telegram | Reject]:
     """Telegrams and rejects of a source, until its end or until `count` telegrams were given.
 
-    Raises NoAnswer when a live source gives no telegram for `timeout` seconds (what came instead
-    was given as rejects), BadData when it only idled, UsageError when the telegrams are encrypted
-    and there is no `key`, WrongKey.
+    `on_silence(seconds, over)` is called when a live source gave no telegram for 10 s, and with
+    `over` when it does again. `stop` is asked at least once a second. Raises NoAnswer when a live
+    source gives no telegram for `timeout` seconds (what came instead was given as rejects),
+    BadData when it only idled, UsageError when the telegrams are encrypted and the source has no
+    key, WrongKey.
     """
     from dsmrctl.telegram.framing import Framer, Reject
 
-    key = key or getattr(source, "key", None)
-    framer = Framer(key=key)
+    framer = Framer(key=source.key)
     given = received = 0
     head = b""
     last = clock()
-    while True:
+    silent = False
+    while stop is None or not stop():
         left = None if timeout is None or not source.live else max(0.0, timeout + last - clock())
+        if stop is not None or (on_silence is not None and source.live):
+            left = _STEP_S if left is None else min(left, _STEP_S)
         data = source.read(left)
-        if data and key is None and not given and len(head) < 4096:
-            head += data[:4096]
-            if b"\xdb" in head:
-                from dsmrctl.telegram import luxembourg
-
-                if luxembourg.looks_encrypted(head):
-                    raise luxembourg.key_is_needed()
+        if data and not given and len(head) < _HEAD:
+            head += data[:_HEAD]
+            refuse_without_key(source, head)
         received += len(data or b"")
-        came = False
         for item in framer.close() if data is None else framer.feed(data):
-            yield item
             if not isinstance(item, Reject):
-                came = True
+                if silent and on_silence is not None:
+                    on_silence(clock() - last, True)
+                last, silent = clock(), False
                 given += 1
-                if given == count:
-                    return
+            yield item
+            if given == count:
+                return
         if data is None:
             return
-        if came:
-            last = clock()
-        elif timeout is not None and source.live and clock() - last >= timeout:
+        quiet = clock() - last
+        if timeout is not None and source.live and quiet >= timeout:
             break
+        if quiet >= SILENCE_S and source.live and not silent:
+            silent = True
+            if on_silence is not None:
+                on_silence(quiet, False)
+    else:
+        return
     rejected = False
     for item in framer.close():
         yield item
@@ -196,6 +209,15 @@ def telegrams(
     if not given and not rejected and not head.strip(b"\x00\xff\r\n"):
         raise errors.BadData(f"only idle bytes came from {source.name}", ONLY_NOISE)
     raise errors.NoAnswer(f"no telegram from {source.name} in {timeout:g} s", ONLY_NOISE)
+
+
+def refuse_without_key(source: Source, head: bytes) -> None:
+    """Raise UsageError when `head`, of the stream's beginning, is encrypted and no key is there."""
+    if source.key is None and b"\xdb" in head:
+        from dsmrctl.telegram import luxembourg
+
+        if luxembourg.looks_encrypted(head):
+            raise luxembourg.key_is_needed()
 
 
 def standard_input() -> int:

@@ -75,8 +75,9 @@ class Demonstration:
         trace: TracebackType | None,
     ) -> None:
         self._stack.__exit__(kind, raised, trace)
-        if self._error is not None and raised is None:
-            raise self._error
+        if self._error is not None:
+            # Whatever else was raised, "no frame came" for one, is only its consequence.
+            raise self._error from raised
 
     def _line(self, stack: ExitStack) -> tuple[Outlet, Source]:
         """Where the meter sends, and the other end of it."""
@@ -93,19 +94,16 @@ class Demonstration:
 
     def _serve(self, source: Source) -> None:
         """What `serve` does, until the block ends."""
-        from dsmrctl.telegram import Framer, Telegram
+        from dsmrctl.telegram import Telegram
+        from dsmrctl.telegram.sources import telegrams
 
-        framer = Framer()
         try:
-            while not self._ending.is_set():
-                data = source.read(0.1)
-                if data is None:
-                    return
-                for item in framer.feed(data):
-                    if isinstance(item, Telegram):
-                        self.gateway.take(item)
+            for item in telegrams(source, stop=self._ending.is_set):
+                if isinstance(item, Telegram):
+                    self.gateway.take(item)
         except Exception as error:
-            self._error = error
+            if not self._ending.is_set():
+                self._error = error
 
 
 def carried(group: str, port: int) -> tuple[str, int]:
@@ -114,12 +112,20 @@ def carried(group: str, port: int) -> tuple[str, int]:
     macOS and Windows do not always: then frames go from program to program by unicast.
     """
     import os
+    import socket
 
     from dsmrctl.network.multicast import Receiver, Sender
 
     token = os.urandom(8)
     try:
-        with Receiver(group, port, [LOOPBACK]) as receiver, Sender(group, port, LOOPBACK, 0) as out:
+        # On a port nobody listens to: whoever listens to the real one would count a bad frame.
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as free:
+            free.bind((LOOPBACK, 0))
+            quiet = free.getsockname()[1]
+        with (
+            Receiver(group, quiet, [LOOPBACK]) as receiver,
+            Sender(group, quiet, LOOPBACK, ttl=0) as out,
+        ):
             out.send(token)
             if any(datagram.data == token for datagram in receiver.receive(_TRY_S)):
                 return group, port

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 from dsmrctl import errors
 from dsmrctl.firmware.core import frame, signature
 from dsmrctl.gateway.frame_maker import FrameMaker, NoFrame
+from dsmrctl.gateway.memory import Memory
 from dsmrctl.telegram import Telegram, parse
 
 CET = timezone(timedelta(hours=1))
@@ -109,9 +111,13 @@ def test_a_meter_without_tariffs_is_sent_as_tariff_1() -> None:
     ("lines", "said"),
     [
         ({"time": "0-0:1.0.0(632525252525S)"}, "clock"),
-        ({"time": ""}, "clock"),
         ({"import": ""}, "import_w"),
         ({"t2": "1-0:1.8.2(*kWh)"}, "import_t2_wh"),
+        ({"t1": "", "t2": ""}, "import register"),
+        ({"export": "1-0:2.7.0(x*kW)"}, "export_w"),
+        # A switch in tariff mode must not act on an invented one.
+        ({"tariff": ""}, "tariff"),
+        ({"tariff": "0-0:96.14.0(0003)"}, "tariff is 3"),
     ],
 )
 def test_a_telegram_that_lacks_what_every_frame_says_gives_none(
@@ -119,6 +125,89 @@ def test_a_telegram_that_lacks_what_every_frame_says_gives_none(
 ) -> None:
     with pytest.raises(NoFrame, match=said):
         FrameMaker().quantities(telegram(NOON, **lines))
+
+
+def test_a_meter_for_one_tariff_that_cannot_export_has_zeros_there() -> None:
+    one = telegram(NOON, t2="", e1="", e2="", export="")
+    assert read(FrameMaker(), one).values[:5] == (100_000, 0, 0, 0, 1)
+
+
+@pytest.mark.parametrize(
+    ("register", "wh"),
+    [("000123456*Wh", 123_456), ("123.456*MWh", 123_456_000), ("00000896.020*kWh", 896_020)],
+)
+def test_totals_count_in_whatever_unit_they_come(register: str, wh: int) -> None:
+    total = {"t1": f"1-0:1.8.0({register})", "t2": "", "tariff": ""}
+    assert read(FrameMaker(), telegram(NOON, **total)).values[:2] == (wh, 0)
+
+
+def test_a_total_never_stands_in_for_a_tariff_that_cannot_be_read() -> None:
+    broken = {"t1": "1-0:1.8.1(x)", "e1": "1-0:1.8.0(000500.000*kWh)"}
+    with pytest.raises(NoFrame, match="import_t1_wh"):
+        FrameMaker().quantities(telegram(NOON, **broken))
+
+
+def test_a_meter_without_a_clock_gets_that_of_this_computer() -> None:
+    found = FrameMaker(now=lambda: NOON + timedelta(seconds=61)).quantities(telegram(NOON, time=""))
+    assert found["time"] == "2026-03-03T12:01:01+01:00"
+
+
+def test_a_negative_demand_is_no_demand() -> None:
+    found = FrameMaker().quantities(telegram(NOON, quarter="1-0:1.4.0(-1.000*kW)"))
+    assert found["quarter_w"] == 0  # computed: the quarter has just begun
+
+
+def quarter_of(maker: FrameMaker, begin: datetime, watts: int) -> dict[str, Any]:
+    """A quarter at even power and the first telegram of the next; what that one says."""
+    found = {}
+    for second in (0, *range(5, 900, 10), 900):
+        wh = 100_000 + watts * second // 3600
+        register = f"1-0:1.8.1({wh // 1000:06d}.{wh % 1000:03d}*kWh)"
+        found = maker.quantities(telegram(begin + timedelta(seconds=second), t1=register))
+    return found
+
+
+def test_an_old_meters_month_peak_survives_a_restart(tmp_path: Path) -> None:
+    assert quarter_of(FrameMaker(memory=Memory(tmp_path)), NOON, 3600)["month_peak_w"] == 3600
+    again = FrameMaker(memory=Memory(tmp_path))
+    later = again.quantities(telegram(NOON + timedelta(hours=1), t1="1-0:1.8.1(000101.000*kWh)"))
+    assert later["month_peak_w"] == 3600
+    # Without a memory, and for another meter, it is not known.
+    assert FrameMaker().quantities(telegram(NOON))["month_peak_w"] is None
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        b"",
+        b"{",
+        b"[]",
+        b'{"format":9}',
+        b'{"format":1,"state":[1,2],"peaks":[]}',
+        b'{"format":1,"state":[1,2,3,4,5,6,"7"],"peaks":[]}',
+        b'{"format":1,"state":[null,2,3,4,5,6,7],"peaks":[]}',
+        b'{"format":1,"state":[1,2,3,4,5,6,7],"peaks":[[null,1,2]]}',
+        b"\xff\xfe",
+    ],
+)
+def test_a_damaged_memory_starts_anew_and_says_so(damage: bytes, tmp_path: Path) -> None:
+    quarter_of(FrameMaker(memory=Memory(tmp_path)), NOON, 3600)
+    (file,) = tmp_path.glob("*.json")
+    file.write_bytes(damage)
+    notes: list[str] = []
+    found = FrameMaker(memory=Memory(tmp_path, notes.append)).quantities(telegram(NOON))
+    assert found["month_peak_w"] is None
+    assert "start anew" in notes[0]
+
+
+def test_a_memory_that_cannot_be_written_is_told_once_and_frames_go_on(tmp_path: Path) -> None:
+    (tmp_path / "state").write_text("a file where the folder should be")
+    notes: list[str] = []
+    maker = FrameMaker(memory=Memory(tmp_path / "state", notes.append))
+    for hour in range(2):
+        found = quarter_of(maker, NOON + timedelta(hours=hour), 3600)
+    assert found["month_peak_w"] == 3600
+    assert len([note for note in notes if "cannot keep" in note]) == 1
 
 
 def test_frames_are_signed_with_the_meters_time_and_a_reader_with_the_key_takes_them() -> None:

@@ -10,10 +10,10 @@ from test_frame_maker import NOON, telegram
 
 from dsmrctl import errors
 from dsmrctl.gateway.frame_maker import FrameMaker
-from dsmrctl.gateway.service import Gateway, follow, parse_speed
+from dsmrctl.gateway.service import HOUR_S, Gateway, Journal, paced, parse_speed
 from dsmrctl.network.multicast import NetworkDown
 from dsmrctl.telegram import Reject
-from dsmrctl.telegram.sources import Source
+from dsmrctl.telegram.sources import Source, telegrams
 
 
 class SimulatedTime:
@@ -78,23 +78,31 @@ def gateway(network: Any, notes: list[str]) -> Gateway:
 def test_a_file_is_played_at_the_pace_of_the_meters_clock() -> None:
     clock = SimulatedTime()
     source = Line(clock, [(0, at(0) + at(1) + at(3) + at(4000))], live=False)
-    came = [clock.now - 1000 for _ in follow(source, clock=clock)]
+    came = [clock.now - 1000 for _ in paced(telegrams(source), source, clock=clock)]
     # A hole of an hour is not waited for.
     assert came == [0, 1, 3, 4]
 
 
 def test_speed_and_max_shorten_the_pace() -> None:
     clock = SimulatedTime()
-    list(follow(Line(clock, [(0, at(0) + at(1) + at(2))], live=False), speed=2, clock=clock))
-    assert clock.now == 1001
-    list(follow(Line(clock, [(0, at(0) + at(1) + at(2))], live=False), speed=None, clock=clock))
-    assert clock.now == 1001
+    for speed in (2, None):
+        source = Line(clock, [(0, at(0) + at(1) + at(2))], live=False)
+        assert len(list(paced(telegrams(source), source, speed, clock))) == 3
+        assert clock.now == 1001
+
+
+def test_a_timeout_does_not_end_a_file_that_is_played_slowly() -> None:
+    clock = SimulatedTime()
+    source = Line(clock, [(0, b"".join(at(3 * n) for n in range(50)))], live=False)
+    items = telegrams(source, timeout=1, clock=clock.monotonic)
+    assert len(list(paced(items, source, clock=clock))) == 50
 
 
 def test_a_silent_meter_is_told_once_and_so_is_its_return() -> None:
     clock, notes = SimulatedTime(), []
     source = Line(clock, [(0, at(0)), (60, at(60)), (61, at(61))])
-    items = list(follow(source, clock=clock, on_note=notes.append))
+    journal = Journal(notes.append, clock.monotonic)
+    items = list(telegrams(source, on_silence=journal.silence, clock=clock.monotonic))
     assert len(items) == 3
     assert notes == [
         "no telegram for 10 s: boards switch their loads off now",
@@ -105,9 +113,9 @@ def test_a_silent_meter_is_told_once_and_so_is_its_return() -> None:
 def test_noise_does_not_count_as_a_telegram() -> None:
     clock = SimulatedTime()
     source = Line(clock, [(second, b"~" * 20_000) for second in range(100)])
-    items = follow(source, timeout=5, clock=clock)
+    items = telegrams(source, timeout=5, clock=clock.monotonic)
     assert isinstance(next(items), Reject)
-    with pytest.raises(errors.NoAnswer, match="no telegram from the line for 5 s"):
+    with pytest.raises(errors.NoAnswer, match="no telegram from the line in 5 s"):
         list(items)
     assert clock.now - 1000 <= 6
 
@@ -137,6 +145,18 @@ def test_a_network_that_is_away_is_told_once_and_ends_nothing() -> None:
         "frames are not sent: cannot send: network is unreachable",
         "frames are sent again",
     ]
+
+
+def test_a_reject_is_told_at_once_and_then_once_an_hour_with_its_count() -> None:
+    clock, notes = SimulatedTime(), []
+    journal = Journal(notes.append, clock.monotonic)
+    for _ in range(3):
+        journal.rejected("crc", "wrong CRC")
+    journal.rejected("garbage", "noise")
+    assert notes == ["rejected: wrong CRC", "rejected: noise"]
+    clock.now += HOUR_S
+    journal.rejected("crc", "wrong CRC")
+    assert notes[2:] == ["3 rejected: wrong CRC"]
 
 
 @pytest.mark.parametrize("text", ["0", "-1", "fast", "nan", "1e9"])

@@ -698,8 +698,6 @@ def test_encrypted_telegrams_are_read_with_the_key(tmp_path: Path) -> None:
     file.write_bytes(SEALED)
     with sources.open_source(str(file), key=KEY) as source:
         assert raws(sources.telegrams(source)) == [numbered(n) for n in range(5)]
-    with sources.open_source(str(file)) as source:
-        assert raws(sources.telegrams(source, key=KEY)) == [numbered(n) for n in range(5)]
 
 
 def test_encrypted_telegrams_without_a_key_say_so_at_once(line: tuple[int, str]) -> None:
