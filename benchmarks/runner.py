@@ -1,4 +1,4 @@
-"""Runs the families, shows a table, writes .bench/results.json, and says whether the bounds hold."""
+"""Runs the families, shows a table, writes .bench/results.json; says whether the bounds hold."""
 
 from __future__ import annotations
 

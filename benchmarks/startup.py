@@ -37,7 +37,7 @@ def measure(quick: bool) -> Iterator[Result]:
                 for name, command in commands.items()
             }
 
-        found = best(turns, rounds=15 if quick else 60, seconds=30 if quick else 120)
+        found = best(turns, rounds=1000, seconds=25 if quick else 90)
     for name, peer, bound in (
         ("help", "python", 4),
         ("parse_one", "python", 8),

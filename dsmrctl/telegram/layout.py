@@ -17,14 +17,11 @@ from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from operator import itemgetter
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from .objects import CosemObject
 from .telegram import Telegram
 from .values import NUMBER, STAMP, BadValue, Measurement, Number, stamp
-
-CLOCK = "time"
-"""The key of the telegram's own time; other keys are those of OBIS codes."""
 
 _WHOLE = re.compile(rb"/[^!]*\r\n!([0-9A-Fa-f]{4})\r\n")
 _FLAGGED = re.compile(r"[0-9]{12}[SW]")
@@ -32,7 +29,7 @@ _BY_SHAPE = ("number", "reading", "peaks", "events", "unknown")
 _DIGITS = b"0123456789"
 _PROBES = 3
 _LENGTHS, _OF_ONE_LENGTH = 16, 4  # layouts kept at most
-_STAMPS = 1024  # time stamps kept at most
+_MINUTES = 1024  # kept at most, of summer and of winter
 
 
 class Place(NamedTuple):
@@ -42,11 +39,6 @@ class Place(NamedTuple):
     unit: str | None
     stamp: slice | None
     time: datetime | None  # the time of every telegram of this shape, when `stamp` is None
-
-    def read(self, text: str) -> Measurement:
-        """Raises BadValue or InvalidOperation in doubt."""
-        time = self.time if self.stamp is None else when(text[self.stamp])
-        return Measurement(Decimal(text[self.digits]), self.unit, time)
 
 
 class Layout:
@@ -58,8 +50,8 @@ class Layout:
     """
 
     __slots__ = (
-        "_constants", "_cut", "_stamped", "_times", "_units", "clock", "digits", "fixed", "mask",
-        "places", "raw", "stamps",
+        "_cut", "_cut_stamps", "_others", "_stamped", "_timed", "_times", "_units",
+        "clock", "digits", "fixed", "mask", "places", "raw", "stamps",
     )  # fmt: skip
 
     def __init__(
@@ -77,39 +69,71 @@ class Layout:
         stamps = [clock, *(place.stamp for place in found)]
         by_start = {cut.start: cut for cut in stamps if cut is not None}
         self.stamps = [by_start[start] for start in sorted(by_start)]
+        self.mask, self.fixed = self._compared()
+
         self._cut = _cutter(self.digits)
         self._units = [place.unit for place in found]
         self._times = [place.time for place in found]
-        self._stamped = [(at, place.stamp) for at, place in enumerate(found) if place.stamp]
-        self._constants = [
-            (at, each) for at, each in enumerate(numbers) if not isinstance(each, Place)
-        ]
-        mask = bytearray(b"\xff" * len(raw))
+        stamped = [(at, place.stamp) for at, place in enumerate(found) if place.stamp is not None]
+        self._stamped = [at for at, _ in stamped]
+        self._cut_stamps = _cutter([cut for _, cut in stamped])
+        self._timed: tuple[tuple[str, ...], list[datetime | None]] = ((), self._times)
+        others = enumerate(numbers)
+        self._others = [(at, each) for at, each in others if not isinstance(each, Place)]
+
+    def _compared(self) -> tuple[int, int]:
+        mask = bytearray(b"\xff" * len(self.raw))
         for cut in (*self.digits, *self.stamps):
             for at in range(cut.start, cut.stop):
-                if raw[at] in _DIGITS:
+                if self.raw[at] in _DIGITS:
                     mask[at] = 0xF0
         for cut in self.stamps:
             mask[cut.stop - 1] = 0xFB  # S and W differ in this bit
         mask[-6:-2] = bytes(4)  # the CRC: it was checked before
-        self.mask = int.from_bytes(mask, "little")
-        self.fixed = int.from_bytes(raw, "little") & self.mask
+        value = int.from_bytes(mask, "little")
+        return value, int.from_bytes(self.raw, "little") & value
 
-    def numbers(self, text: str) -> list[Number] | None:
+    def numbers(self, raw: bytes) -> list[Number] | None:
         """`Telegram.numbers` of a telegram of this shape; None in doubt."""
+        text = raw.decode("latin-1")
         try:
-            times = self._times.copy()
-            for at, cut in self._stamped:
-                times[at] = _known_stamps.get(text[cut]) or when(text[cut])
+            stamps, times = self._timed
+            # Most times stay for minutes, or for the month.
+            if (now := self._cut_stamps(text)) != stamps:
+                times = self._times.copy()
+                for at, stamped in zip(self._stamped, now):  # noqa: B905
+                    times[at] = when(stamped)
+                self._timed = now, times
             found = list(zip(map(Decimal, self._cut(text)), self._units, times))  # noqa: B905
         except (BadValue, InvalidOperation):
             return None
-        for at, number in self._constants:
+        for at, number in self._others:
             found.insert(at, number)
         return found
 
+    def time(self, raw: bytes) -> datetime | None:
+        """`Telegram.time` of a telegram of this shape; None in doubt, or when it has none."""
+        if self.clock is None:
+            return None
+        try:
+            return when(raw[self.clock].decode("latin-1"))
+        except BadValue:
+            return None
+
+    def measured(self, raw: bytes, key: str) -> Measurement | None:
+        """`Telegram.measured` of a telegram of this shape; None in doubt, or for an unknown key."""
+        place = self.places.get(key)
+        if place is None:
+            return None
+        try:
+            stamp = place.stamp
+            time = place.time if stamp is None else when(raw[stamp].decode("latin-1"))
+            return Measurement(Decimal(raw[place.digits].decode("latin-1")), place.unit, time)
+        except (BadValue, InvalidOperation):
+            return None
+
     def filled(self, digit: Callable[[int], int]) -> bytes:
-        """A telegram of this shape with other digits, `digit(10)` at a time; its CRC is not made."""
+        """A telegram of this shape with other digits, each `digit(10)`; its CRC is not made."""
         raw = bytearray(self.raw)
         for cut in self.digits:
             for at in range(cut.start, cut.stop):
@@ -121,47 +145,22 @@ class Layout:
         return bytes(raw)
 
 
-class Named:
-    """What a telegram says by key, made when it is asked for. A key in doubt is not in it."""
-
-    __slots__ = ("_known", "_layout", "_text")
-
-    def __init__(self, layout: Layout, raw: bytes) -> None:
-        self._layout = layout
-        self._text = raw.decode("latin-1")
-        self._known: dict[str, Any] = {}
-
-    def __contains__(self, key: str) -> bool:
-        if key in self._known:
-            return True
-        layout = self._layout
-        try:
-            if key in layout.places:
-                self._known[key] = layout.places[key].read(self._text)
-            elif key == CLOCK and layout.clock is not None:
-                self._known[key] = when(self._text[layout.clock])
-            else:
-                return False
-        except (BadValue, InvalidOperation):
-            return False
-        return True
-
-    def __getitem__(self, key: str) -> Any:
-        if key not in self:
-            raise KeyError(key)
-        return self._known[key]
-
-
 def numbers(raw: bytes) -> list[Number] | None:
-    """`Telegram.numbers` by a layout; None when there is none for `raw`, or in doubt."""
+    """`Telegram.numbers` by a layout; None when the general parser must say."""
     layout = _layout_of(raw)
-    return layout.numbers(raw.decode("latin-1")) if layout is not None else None
+    return layout.numbers(raw) if layout is not None else None
 
 
-def named(raw: bytes) -> Named | None:
-    """What a layout knows by key of the telegram `raw`; None when there is no layout for it."""
+def time(raw: bytes) -> datetime | None:
+    """`Telegram.time` by a layout; None when the general parser must say."""
     layout = _layout_of(raw)
-    return Named(layout, raw) if layout is not None else None
+    return layout.time(raw) if layout is not None else None
+
+
+def measured(raw: bytes, key: str) -> Measurement | None:
+    """`Telegram.measured` by a layout; None when the general parser must say."""
+    layout = _layout_of(raw)
+    return layout.measured(raw, key) if layout is not None else None
 
 
 _layouts: dict[int, tuple[Layout, ...]] = {}
@@ -211,35 +210,28 @@ def _missed(raw: bytes) -> Layout | None:
 
 def learn(raw: bytes) -> Layout | None:
     """The layout of a whole telegram with its CRC; None when its shape is none to rely on."""
-    if _WHOLE.fullmatch(raw) is None or raw.count(b"\r") != raw.count(b"\r\n") != raw.count(b"\n"):
+    ends = raw.count(b"\r\n")
+    if not (_WHOLE.fullmatch(raw) and ends == raw.count(b"\r") == raw.count(b"\n")):
         return None
     telegram = Telegram(raw)
     found: list[Place | Number] = []
     places: dict[str, Place] = {}
     clock = None
-    starts = _line_starts(raw)
+    starts = [0, *(match.end() for match in re.finditer(rb"\r\n", raw))]
     for item in telegram.objects:
         cuts = _cuts(item, raw, starts[item.line - 1])
         said = list(_places(item, cuts))
         found += said
-        key = item.obis.key
-        if item.kind not in ("peaks", "events") and said and isinstance(said[0], Place):
-            if telegram.get(item.code) is item and telegram.measured(key) == item.measurement:
-                places.setdefault(key, said[0])
-        if item.kind == "time" and telegram.time is not None and cuts:
-            if clock is None and _FLAGGED.fullmatch(item.values[0]) and item.time == telegram.time:
-                clock = cuts[0]
-    if not any(isinstance(each, Place) for each in found):
-        return None
+        if len(telegram.all(item.code)) > 1:
+            continue  # which of them counts is for the general parser to say
+        if item.kind == "time" and cuts and item.time and _FLAGGED.fullmatch(item.values[0]):
+            clock = cuts[0]
+        elif item.kind not in ("peaks", "events") and said and isinstance(said[0], Place):
+            places[item.obis.key] = said[0]
     layout = Layout(raw, found, places, clock)
-    return layout if all(_agrees(layout, probe) for probe in (raw, *_probes(layout))) else None
-
-
-def _line_starts(raw: bytes) -> list[int]:
-    starts = [0]
-    for match in re.finditer(rb"\r\n", raw):
-        starts.append(match.end())
-    return starts
+    if not layout.digits or not all(_agrees(layout, probe) for probe in (raw, *_probes(layout))):
+        return None
+    return layout
 
 
 def _cuts(item: CosemObject, raw: bytes, start: int) -> list[slice]:
@@ -261,7 +253,7 @@ def _places(item: CosemObject, cuts: list[slice]) -> Iterator[Place | Number]:
     if item.kind not in _BY_SHAPE or not cuts:
         yield from said
         return
-    found: list[Place] = []
+    found: list[Place | Number] = []
     before: slice | None = None
     for value, cut in zip(item.values, cuts, strict=True):
         if _FLAGGED.fullmatch(value):
@@ -273,17 +265,12 @@ def _places(item: CosemObject, cuts: list[slice]) -> Iterator[Place | Number]:
         number, unit, time = said[len(found)]
         if Decimal(match[1]) != number or match[2] != unit:
             continue
-        stamped = before is not None and time is not None and _is(time, item, cuts, before)
+        if before is not None and time is None:
+            found.append(said[len(found)])  # at a time that means "never": a dead meter's
+            continue
         digits = slice(cut.start, cut.start + len(match[1]))
-        found.append(Place(digits, unit, before if stamped else None, None if stamped else time))
+        found.append(Place(digits, unit, before, None if before else time))
     yield from found if len(found) == len(said) else said
-
-
-def _is(time: datetime, item: CosemObject, cuts: list[slice], cut: slice) -> bool:
-    try:
-        return stamp(item.values[cuts.index(cut)]) == time
-    except BadValue:
-        return False
 
 
 def _probes(layout: Layout) -> Iterator[bytes]:
@@ -299,42 +286,33 @@ def _probes(layout: Layout) -> Iterator[bytes]:
 def _agrees(layout: Layout, raw: bytes) -> bool:
     """Whether it says the same as the general parser."""
     telegram = Telegram(raw)
-    if layout.numbers(raw.decode("latin-1")) != telegram.numbers_by_line():
+    if layout.numbers(raw) != telegram.numbers_by_line():
         return False
-    quick = Named(layout, raw)
-    if layout.clock is not None and (CLOCK not in quick or quick[CLOCK] != telegram.time):
+    if layout.clock is not None and layout.time(raw) != telegram.time:
         return False
-    return all(key in quick and quick[key] == telegram.measured(key) for key in layout.places)
+    return all(layout.measured(raw, key) == telegram.measured(key) for key in layout.places)
 
 
 # --- time stamps ---------------------------------------------------------------------------------
 
-_known_stamps: dict[str, datetime] = {}
-_minutes: dict[str, datetime] = {}
 _SECONDS = {f"{second:02}": timedelta(seconds=second) for second in range(60)}
+_summer: dict[str, datetime] = {}
+_winter: dict[str, datetime] = {}
 
 
 def when(text: str) -> datetime:
-    """`stamp`, faster for a clock that runs: its minute was there before. Raises BadValue.
+    """`stamp` of 13 characters, faster for a running clock. Raises BadValue.
 
-    Years 00 and 70 hold what meters send for "never", so those are left to `stamp`.
+    The second is added to a minute that was there before: none of a date that means "never" was.
     """
-    known = _known_stamps.get(text)
-    if known is not None:
-        return known
-    minute = _minutes.get(text[:10] + text[12:])
-    second = _SECONDS.get(text[10:12])
-    if minute is not None and second is not None:
-        found = minute + second
-    else:
+    minutes = _summer if text[12] == "S" else _winter
+    try:
+        return minutes[text[:10]] + _SECONDS[text[10:12]]
+    except KeyError:
         found = stamp(text)
-        if len(text) == 13 and "01" <= text[:2] < "70":
-            if len(_minutes) >= _STAMPS:
-                _minutes.clear()
-            _minutes[text[:10] + text[12]] = found.replace(second=0)
-    if len(_known_stamps) >= _STAMPS:
-        _known_stamps.clear()
-    _known_stamps[text] = found
+    if len(minutes) >= _MINUTES:
+        minutes.clear()
+    minutes[text[:10]] = found.replace(second=0)
     return found
 
 

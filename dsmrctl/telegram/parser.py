@@ -42,7 +42,6 @@ def parse(raw: bytes) -> Telegram:
     # The usual telegram ends "\r\n!ABCD\r\n": no search needed.
     if (
         raw[-8:-6] == b"\n!"
-        and raw[:1] == b"/"
         and b"%04X\r\n" % crc.crc16(raw[:-6]) == raw[-6:]
         and _HEADER.match(raw)
         and len(raw) <= LIMIT

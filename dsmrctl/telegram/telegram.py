@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Literal
 
@@ -24,10 +23,8 @@ _layout: Any = False
 def _shortcut() -> Any:
     """The layout cache (`layout`), or None: it may be deleted, and all but the speed stays.
 
-    What it may answer, each from the raw bytes alone, else None and the general parser does:
-    `numbers(raw)` is `Telegram.numbers()`; `named(raw)` is a mapping from keys ("1.8.1",
-    "0-0:1.0.0") to the Measurement, or time, that the general parser gives for them; a key it
-    leaves out is read by the general parser.
+    What it may answer, each from the raw bytes alone: `numbers(raw)`, `time(raw)` and
+    `measured(raw, key)` are what the methods below give. On None the general parser reads.
     """
     global _layout
     if _layout is False:
@@ -62,17 +59,16 @@ class Telegram:
     meter that sends none (DSMR 2 and 3). Values are None when the meter does not say them.
     """
 
-    __slots__ = ("_by_key", "_named", "_objects", "_odd", "crc", "raw")
+    __slots__ = ("_by_key", "_objects", "_odd", "crc", "raw")
 
     _by_key: dict[str, CosemObject] | None
-    _named: Mapping[str, Any] | None
     _objects: tuple[CosemObject, ...] | None
     _odd: list[Diagnostic]
 
     def __init__(self, raw: bytes, crc: Literal["valid", "absent"] = "valid") -> None:
         self.raw = raw
         self.crc: Literal["valid", "absent"] = crc
-        self._objects = self._by_key = self._named = None
+        self._objects = self._by_key = None
 
     def __repr__(self) -> str:
         return f"<Telegram {self.ident} {self.time}>"
@@ -133,8 +129,7 @@ class Telegram:
 
         Times, codes (tariff, breaker, medium, valve), texts and counts of records are no numbers.
         """
-        layout = _shortcut()
-        if layout is not None and self._objects is None:
+        if self._objects is None and (layout := _layout or _shortcut()):
             found = layout.numbers(self.raw)
             if found is not None:
                 return found
@@ -228,8 +223,10 @@ class Telegram:
     @property
     def time(self) -> datetime | None:
         """The meter's clock, aware: the offset is the one its flag gives."""
-        if self._objects is None and "time" in (quick := self._quick()):
-            return quick["time"]
+        if self._objects is None and (layout := _layout or _shortcut()):
+            known = layout.time(self.raw)
+            if known is not None:
+                return known
         item = self._find("0-0:1.0.0")
         return item.time if item is not None else None
 
@@ -241,19 +238,12 @@ class Telegram:
 
     # --- quantities ------------------------------------------------------------------------------
 
-    def _quick(self) -> Mapping[str, Any]:
-        """What the layout cache knows of these bytes; empty when it does not."""
-        named = self._named
-        if named is None:
-            layout = _shortcut()
-            named = layout.named(self.raw) if layout is not None else None
-            self._named = named = {} if named is None else named
-        return named
-
     def measured(self, key: str) -> Measurement | None:
         """The measurement under a key: "1.8.1" for electricity, else "0-0:17.0.0"."""
-        if self._objects is None and key in (quick := self._quick()):
-            return quick[key]
+        if self._objects is None and (layout := _layout or _shortcut()):
+            known = layout.measured(self.raw, key)
+            if known is not None:
+                return known
         item = self._find(key)
         return item.measurement if item is not None else None
 

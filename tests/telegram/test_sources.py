@@ -523,8 +523,7 @@ def test_ctrl_c_ends_a_wait_for_bytes(line: tuple[int, str]) -> None:
         "import sys\n"
         "from dsmrctl.telegram import sources\n"
         f"source = sources.open_source({line[1]!r})\n"
-        "sys.stdout.write('ready\\n'); sys.stdout.flush()\n"
-        "try: source.read()\n"
+        "try: sys.stdout.write('ready\\n'); sys.stdout.flush(); source.read()\n"
         "except KeyboardInterrupt: source.close(); sys.exit(130)"
     )
     with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE) as reader:
