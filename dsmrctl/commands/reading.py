@@ -7,6 +7,7 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -104,6 +105,43 @@ def _tell_a_slow_crc(terminal: Terminal) -> None:
             "crcmod has no C extension here, so CRCs are checked in Python: right, but slower;\n"
             "  with a C compiler: pip install --force-reinstall --no-binary :all: crcmod"
         )
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What a person asks of a SOURCE of telegrams; the options that `telegram`'s commands share."""
+
+    source: str | None
+    count: int | None
+    timeout: float | None
+    follow: bool
+    strict: bool
+    dsmr2: bool
+    meter_key_file: str | None
+
+    def each(self, terminal: Terminal, show: Callable[[Telegram], None]) -> int:
+        """Show every valid telegram; the exit code."""
+
+        def use(telegrams: Iterator[Telegram], opened: Source, tally: Tally) -> None:
+            for telegram in telegrams:
+                show(telegram)
+
+        return self.run(terminal, use)
+
+    def run(
+        self, terminal: Terminal, use: Callable[[Iterator[Telegram], Source, Tally], None]
+    ) -> int:
+        """Open the source, let `use` take from it, tell what was rejected; the exit code."""
+        from dsmrctl.telegram.sources import telegrams
+
+        tally = Tally()
+        key = meter_key(self.meter_key_file)
+        with open_telegrams(
+            self.source, terminal, dsmr2=self.dsmr2, follow=self.follow, key=key
+        ) as opened:
+            found = telegrams(opened, timeout=self.timeout, count=self.count)
+            use(tally.watch(found, self.count), opened, tally)
+            return tally.finish(terminal, opened.name, self.strict)
 
 
 class Tally:

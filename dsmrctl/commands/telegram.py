@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from dsmrctl import errors, options
 from dsmrctl.commands import reading
 from dsmrctl.terminal.output import Terminal
+
+if TYPE_CHECKING:
+    from dsmrctl.telegram import Telegram
+    from dsmrctl.telegram.sources import Source
 
 app = options.new_app("Read, parse and explain what the meter sends.")
 
@@ -36,13 +41,14 @@ def read(
     """
     terminal = Terminal(as_json)
 
-    def show(telegram: Any) -> None:
+    def show(telegram: Telegram) -> None:
         if as_json:
             terminal.record({"ident": telegram.ident, "crc": telegram.crc, **_data(telegram.raw)})
         else:
             terminal.raw(telegram.raw)
 
-    return _each(terminal, show, source, count, timeout, follow, strict, dsmr2, meter_key_file)
+    asked = reading.Reading(source, count, timeout, follow, strict, dsmr2, meter_key_file)
+    return asked.each(terminal, show)
 
 
 @app.command()
@@ -76,15 +82,14 @@ def parse(
     terminal = Terminal(as_json)
     if csv + (parquet is not None) + as_json > 1:
         raise errors.UsageError("--json, --csv and --parquet exclude each other")
+    asked = reading.Reading(source, count, timeout, follow, strict, dsmr2, meter_key_file)
     if csv or parquet:
-        return _columns(
-            terminal, source, parquet, count, timeout, follow, strict, dsmr2, meter_key_file
-        )
+        return _columns(terminal, asked, parquet)
 
-    def show(telegram: Any) -> None:
+    def show(telegram: Telegram) -> None:
         terminal.record(document.document(telegram))
 
-    return _each(terminal, show, source, count, timeout, follow, strict, dsmr2, meter_key_file)
+    return asked.each(terminal, show)
 
 
 @app.command()
@@ -114,7 +119,7 @@ def decode(
         )
     terminal = Terminal(as_json)
 
-    def show(telegram: Any) -> None:
+    def show(telegram: Telegram) -> None:
         if as_json:
             terminal.record(explain.as_document(telegram, language))
         else:
@@ -122,7 +127,8 @@ def decode(
 
             show_explained(terminal, explain.explain(telegram, language))
 
-    return _each(terminal, show, source, count, timeout, follow, strict, dsmr2, meter_key_file)
+    asked = reading.Reading(source, count, timeout, follow, strict, dsmr2, meter_key_file)
+    return asked.each(terminal, show)
 
 
 def _data(raw: bytes) -> dict[str, str]:
@@ -135,60 +141,26 @@ def _data(raw: bytes) -> dict[str, str]:
         return {"data_b64": base64.b64encode(raw).decode("ascii")}
 
 
-def _each(
-    terminal: Terminal,
-    show: Any,
-    source: str | None,
-    count: int | None,
-    timeout: float | None,
-    follow: bool,
-    strict: bool,
-    dsmr2: bool,
-    meter_key_file: str | None,
-) -> int:
-    """Show each valid telegram of the source; returns the exit code."""
-    from dsmrctl.telegram import sources
-
-    key = reading.meter_key(meter_key_file)
-    tally = reading.Tally()
-    with reading.open_telegrams(source, terminal, dsmr2=dsmr2, follow=follow, key=key) as opened:
-        found = sources.telegrams(opened, timeout=timeout, count=count)
-        for telegram in tally.watch(found, count):
-            show(telegram)
-        return tally.finish(terminal, opened.name, strict)
-
-
-def _columns(
-    terminal: Terminal,
-    source: str | None,
-    parquet: Path | None,
-    count: int | None,
-    timeout: float | None,
-    follow: bool,
-    strict: bool,
-    dsmr2: bool,
-    meter_key_file: str | None,
-) -> int:
+def _columns(terminal: Terminal, asked: reading.Reading, parquet: Path | None) -> int:
     """The quantities of every telegram as CSV on stdout, or in a Parquet file."""
-    from dsmrctl.telegram import columns, sources
+    from dsmrctl.telegram import columns
 
-    key = reading.meter_key(meter_key_file)
-    tally = reading.Tally()
-    with reading.open_telegrams(source, terminal, dsmr2=dsmr2, follow=follow, key=key) as opened:
-        blocks = columns.blocks_of(opened) if count is None and not follow else None
+    def use(telegrams: Iterator[Telegram], opened: Source, tally: reading.Tally) -> None:
+        # What is wanted to the last telegram, or waited for, is read by the telegram.
+        whole = asked.count is None and not asked.follow
+        blocks = columns.blocks_of(opened) if whole else None
         if blocks is not None:
             blocks = tally.watch_blocks(blocks)
-        found = sources.telegrams(opened, timeout=timeout, count=count)
-        telegrams = tally.watch(found, count)
         if parquet is not None:
             frames = map(columns.frame_of_block, blocks) if blocks else columns.frames_of(telegrams)
             rows = columns.write_parquet(frames, parquet)
             terminal.note(f"{rows} telegrams in {parquet}")
-        else:
-            columns.csv_header(terminal.out)
-            if blocks is not None:
-                for block in blocks:
-                    columns.csv_block(block, terminal.out)
-            else:
-                columns.csv_rows(telegrams, terminal.out, flush=opened.live or follow)
-        return tally.finish(terminal, opened.name, strict)
+            return
+        columns.csv_header(terminal.out)
+        if blocks is None:
+            columns.csv_rows(telegrams, terminal.out, flush=opened.live or asked.follow)
+            return
+        for block in blocks:
+            columns.csv_block(block, terminal.out)
+
+    return asked.run(terminal, use)

@@ -27,6 +27,7 @@ _WHOLE = re.compile(rb"/[^!]*\r\n!([0-9A-Fa-f]{4})\r\n")
 _FLAGGED = re.compile(r"[0-9]{12}[SW]")
 _BY_SHAPE = ("number", "reading", "peaks", "events", "unknown")
 _DIGITS = b"0123456789"
+_integer = int.from_bytes
 _PROBES = 3
 _LENGTHS, _OF_ONE_LENGTH = 16, 4  # layouts kept at most
 _MINUTES = 1024  # kept at most, of summer and of winter
@@ -153,7 +154,9 @@ def numbers(raw: bytes) -> list[Number] | None:
 
 def time(raw: bytes) -> datetime | None:
     """`Telegram.time` by a layout; None when the general parser must say."""
-    layout = _layout_of(raw)
+    last, layout = _last
+    if last is not raw:
+        layout = _layout_of(raw)
     return layout.time(raw) if layout is not None else None
 
 
@@ -177,7 +180,7 @@ def _layout_of(raw: bytes) -> Layout | None:
         return None  # it might change
     found = _layouts.get(len(raw))
     if found is not None:
-        value = int.from_bytes(raw, "little")
+        value = _integer(raw, "little")
         for layout in found:
             if value & layout.mask == layout.fixed:
                 _last = raw, layout
