@@ -1,6 +1,6 @@
 """What the values of one object say: its numbers, each with unit and time, and what is wrong.
 
-This is the definition: the fast paths (`layout`, `archive`) must give the same, and hand over to
+This is the definition: the fast paths (`layout`, `matrix`) must give the same, and hand over to
 it on any doubt. It goes by shape. A bracket is a number, a time stamp, an OBIS code, or wrong; a
 stamp belongs to the numbers after it. `problems` gathers (kind, message) of what is wrong.
 """
