@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import platform
 import re
 import socket
-import sys
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
 
-from dsmrctl import errors
+from dsmrctl import errors, keys
 
 PORT = 1883
 PASSWORD_VARIABLE = "DSMRCTL_MQTT_PASSWORD"
@@ -65,24 +63,7 @@ def read_password(file: str | None) -> str | None:
 
     None when neither is given. Raises NotFound, Refused or UsageError; never shows the password.
     """
-    if file is None:
-        return os.environ.get(PASSWORD_VARIABLE) or None
-    try:
-        if file == "-":
-            text = sys.stdin.readline(TEXT_LIMIT)
-        else:
-            with Path(file).open(encoding="utf-8") as lines:
-                text = lines.readline(TEXT_LIMIT)
-    except FileNotFoundError:
-        raise errors.NotFound(f"there is no password file {file}") from None
-    except OSError as error:
-        raise errors.Refused(f"cannot read the password file {file}: {error.strerror}") from None
-    except UnicodeDecodeError:
-        raise errors.UsageError(f"the password file {file} is not UTF-8 text") from None
-    password = text.rstrip("\r\n")
-    if not password:
-        raise errors.UsageError("the password file is empty", hint="its first line is the password")
-    return password
+    return keys.read_text(file, PASSWORD_VARIABLE, "MQTT password")
 
 
 def this_computer() -> str:

@@ -7,14 +7,11 @@ The grid operator gives each household its own key, 32 hexadecimal digits.
 
 from __future__ import annotations
 
-import os
 import re
-import sys
-from collections.abc import Iterator, Mapping
-from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
-from dsmrctl import errors
+from dsmrctl import errors, keys
 
 if TYPE_CHECKING:
     from dsmrctl.telegram.framing import Framer, Reason, Reject
@@ -25,7 +22,7 @@ _FRAME = re.compile(rb"(?s)\xdb\x08(.{8})(?:\x82(..)|\x81(.)|([\x00-\x7f]))(?=\x
 _HEADER = 14  # the longest of these, the 0x30 included
 _TAG = 12
 _BESIDE = bytes.fromhex("30 00112233445566778899AABBCCDDEEFF")
-_GIVE = "give the key (32 hexadecimal digits) with --meter-key-file FILE or DSMRCTL_METER_KEY"
+_VARIABLE = "DSMRCTL_METER_KEY"
 
 
 class WrongKey(errors.BadData):
@@ -41,38 +38,26 @@ def key_is_needed() -> errors.DsmrError:
     """What to raise when encrypted frames come and there is no key."""
     return errors.UsageError(
         "this meter's telegrams are encrypted (Luxembourg)",
-        hint=f"{_GIVE}; the grid operator tells it for your meter",
+        hint="give the key (32 hexadecimal digits) with --meter-key-file FILE or "
+        f"{_VARIABLE}; the grid operator tells it for your meter",
     )
 
 
-def read_key(
-    file: str | None = None,
-    environment: Mapping[str, str] = os.environ,
-    stdin: TextIO | None = None,
-) -> bytes:
-    """The key: from `file` (`-` is standard input), else from DSMRCTL_METER_KEY.
+def read_key(file: str | None = None, stdin: keys.Bytewise | None = None) -> bytes | None:
+    """The key: from `file` (`-` is standard input), else from DSMRCTL_METER_KEY; None without.
 
-    16 bytes. Raises UsageError or NotFound; what was read is never part of the error.
+    16 bytes. Raises UsageError, NotFound or Refused; what was read is never part of the error.
     """
-    if file is None:
-        text, where = environment.get("DSMRCTL_METER_KEY"), "DSMRCTL_METER_KEY"
-        if text is None:
-            raise errors.UsageError("there is no meter key", hint=_GIVE)
-    elif file == "-":
-        text, where = (stdin or sys.stdin).readline(1000), "standard input"
-    else:
-        try:
-            with Path(file).open(encoding="ascii", errors="replace") as opened:
-                text, where = opened.read(1000), file
-        except OSError as error:
-            raise errors.NotFound(f"cannot read {file}: {error.strerror}") from None
-    digits = re.sub(r"[\s:-]", "", text)
-    if not re.fullmatch(r"[0-9A-Fa-f]{32}", digits):
+    text = keys.read(file, _VARIABLE, "meter key", stdin)
+    if text is None:
+        return None
+    digits = re.sub(rb"[\s:-]", b"", text)
+    if not re.fullmatch(rb"[0-9A-Fa-f]{32}", digits):
         raise errors.UsageError(
-            f"the meter key in {where} is not 32 hexadecimal digits",
+            f"the meter key in {keys.place(file, _VARIABLE)} is not 32 hexadecimal digits",
             hint=f"{len(digits)} characters are there; it looks like 0123…CDEF, without 0x",
         )
-    return bytes.fromhex(digits)
+    return bytes.fromhex(digits.decode())
 
 
 def unseal(title: bytes, sealed: bytes, key: bytes) -> bytes | None:

@@ -99,31 +99,53 @@ def read_objects(body: str) -> tuple[tuple[CosemObject, ...], list[Diagnostic]]:
     """
     objects: list[CosemObject] = []
     odd: dict[int, Diagnostic] = {}
-    text, begun = "", 0
+    begun = 0  # the line where the object began that may go on; 0: none may
+    parts: list[str] = []  # of that object; joined once, when it ends
+    depth = 0  # brackets open in them
     separator = "\r\n" if body.count("\r\n") == body.count("\n") else "\n"
     lines = body.split(separator) if "\n" in body else body.split("\r")
     for at, line in enumerate(lines[1:], 2):
         found = _lines.get(line) or _object(line)
-        if found is not None:
-            text, begun = line, at
-        elif not (bare := line.strip(_BLANK)):
-            continue
-        elif objects and begun and (bare[0] == "(" or text.count("(") > text.count(")")):
-            # The line before goes on: it is read again, whole.
-            objects.pop()
-            text = text.rstrip("\r") + line
-            found = _object(text)
+        if found is None:
+            if not (bare := line.strip(_BLANK)):
+                continue
+            if begun:
+                if not depth and len(parts) == 1:
+                    depth = parts[0].count("(") - parts[0].count(")")
+                if bare[0] == "(" or depth > 0:
+                    parts.append(line)
+                    depth += line.count("(") - line.count(")")
+                    continue
+        if len(parts) > 1:
+            _join(parts, begun, objects, odd)
         if found is None:
             odd[at] = Diagnostic("no-object", at, None, f"{line[:40]!r} is no COSEM object")
-            begun = 0  # what follows belongs to this line, not to the one before
+            begun, parts = 0, []  # what follows belongs to this line, not to the one before
             continue
         code, values, known, wrong = found
+        begun, parts, depth = at, [line], 0
         if wrong is not None:
-            odd[begun] = Diagnostic("bad-brackets", begun, code, wrong)
-        elif odd:
-            odd.pop(begun, None)
-        objects.append(CosemObject(code, values, begun, known))
+            odd[at] = Diagnostic("bad-brackets", at, code, wrong)
+        objects.append(CosemObject(code, values, at, known))
+    if len(parts) > 1:
+        _join(parts, begun, objects, odd)
     return tuple(objects), list(odd.values())
+
+
+def _join(
+    parts: list[str], begun: int, objects: list[CosemObject], odd: dict[int, Diagnostic]
+) -> None:
+    """The last object goes on over lines: it is read again, whole."""
+    if "(" not in parts[0]:  # the code stands alone: no blank between it and its bracket
+        parts[:2] = [parts[0].rstrip(_BLANK) + parts[1].lstrip(_BLANK)]
+    found = _object("".join([part.rstrip("\r") for part in parts[:-1]]) + parts[-1])
+    if found is None:  # cannot be: the first part alone has a code
+        return
+    code, values, known, wrong = found
+    odd.pop(begun, None)
+    if wrong is not None:
+        odd[begun] = Diagnostic("bad-brackets", begun, code, wrong)
+    objects[-1] = CosemObject(code, values, begun, known)
 
 
 _BLANK = " \t\r\0\xff"

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import csv
+import fcntl
 import gzip
 import io
 import json
+import os
+import signal
 import subprocess
 import sys
+import termios
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
+from typing import IO
 
 import pytest
+from brokers import until
 from conftest import BELGIAN, CAPTURES, ROOT, Run, clean_environment
 
 from dsmrctl.virtual.household import Household
@@ -241,3 +247,47 @@ def test_parquet_of_an_archive_is_the_same_by_the_block_and_by_the_telegram(
     ran = dsmrctl("telegram", "parse", "--parquet", telegrams, october_night, "--count", "9999")
     assert ran.code == 0
     assert polars.read_parquet(blocks).equals(polars.read_parquet(telegrams))
+
+
+def test_what_came_before_ctrl_c_is_in_the_parquet_file(tmp_path: Path) -> None:
+    import polars
+
+    fifo, file = tmp_path / "line", tmp_path / "kept.parquet"
+    os.mkfifo(fifo)
+    one = BELGIAN.read_bytes()
+    with subprocess.Popen(
+        [sys.executable, "-m", "dsmrctl", "telegram", "parse", "--parquet", file, fifo],
+        stderr=subprocess.PIPE,
+        env=clean_environment(tmp_path),
+    ) as reader:
+        with fifo.open("wb", buffering=0) as writer:
+            writer.write(one * 3)
+            until(lambda: unread(writer) == 0 and waits(reader))
+            reader.send_signal(signal.SIGINT)
+            assert reader.wait(20) == 130
+        assert reader.stderr
+        assert b"Traceback" not in reader.stderr.read()
+    assert polars.read_parquet(file).height == 3
+
+
+def waits(process: subprocess.Popen[bytes]) -> bool:
+    """Whether all that came is dealt with: the kernel has the process asleep."""
+    return Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()[0] == "S"
+
+
+def unread(pipe: IO[bytes]) -> int:
+    """Bytes in a pipe that nobody has taken yet."""
+    return int.from_bytes(fcntl.ioctl(pipe, termios.FIONREAD, bytes(4)), sys.byteorder)
+
+
+def test_a_parquet_file_that_cannot_be_written_leaves_the_one_there_was(
+    dsmrctl: Run, tmp_path: Path
+) -> None:
+    (tmp_path / "folder").mkdir()
+    ran = dsmrctl("telegram", "parse", "--parquet", tmp_path / "folder", BELGIAN)
+    assert ran.code == 1
+    assert "is a directory" in ran.err
+    file = tmp_path / "month.parquet"
+    file.write_text("what was there")
+    assert dsmrctl("telegram", "parse", "--parquet", file, "-", stdin=b"~noise~").code == 6
+    assert file.read_text() == "what was there"
