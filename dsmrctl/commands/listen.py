@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from dsmrctl import errors, options
+from dsmrctl.commands import reading
 from dsmrctl.terminal.output import Terminal, dumps
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ def listen(
     group: options.Group = None,
     nic: options.Nic = None,
     layout: options.Layout = None,
+    frame_key_file: options.FrameKeyFile = None,
     as_json: options.Json = False,
 ) -> int:
     """Show the frames on the network as they come.
@@ -47,10 +49,17 @@ def listen(
 
     terminal = Terminal(as_json)
     names = None if layout is None else frames.parse_layout(layout)
+    key = reading.frame_key(frame_key_file)
     address, port = group or (multicast.GROUP, multicast.PORT)
     with multicast.Receiver(address, port, [nic] if nic else None) as receiver:
         return follow(
-            terminal, receiver, layout=names, count=count, timeout=timeout, duration=duration
+            terminal,
+            receiver,
+            layout=names,
+            key=key,
+            count=count,
+            timeout=timeout,
+            duration=duration,
         )
 
 
@@ -62,6 +71,7 @@ def follow(
     receiver: Receiver,
     *,
     layout: tuple[str, ...] | None = None,
+    key: bytes | None = None,
     count: int | None = None,
     timeout: float | None = None,
     duration: float | None = None,
@@ -72,7 +82,7 @@ def follow(
     """
     from dsmrctl.network.frames import Intake
 
-    intake = Intake(layout)
+    intake = Intake(layout, key)
     view = Live(terminal, receiver, intake) if terminal.live else Lines(terminal, receiver, intake)
     try:
         with view:

@@ -14,6 +14,7 @@ from dsmrctl import errors
 from dsmrctl.firmware.core import frame as core
 from dsmrctl.firmware.core.demand import QUARTER, Demand
 from dsmrctl.firmware.core.layout import check_layout
+from dsmrctl.firmware.core.signature import Gate
 from dsmrctl.network.multicast import Datagram
 from dsmrctl.terminal.output import safe
 
@@ -123,10 +124,12 @@ class _Quarter:
 class Intake:
     """Takes datagrams, keeps count of what was good and why the rest was not.
 
-    layout: names of the elements of frames that say no version (`parse_layout`).
+    layout: names of the elements of frames that say no version (`parse_layout`). key: 16 to 64
+    bytes; with it only frames are taken that are signed by it and newer than the last.
     """
 
-    def __init__(self, layout: tuple[str, ...] | None = None) -> None:
+    def __init__(self, layout: tuple[str, ...] | None = None, key: bytes | None = None) -> None:
+        self._gate = None if key is None else Gate(key)
         self.good = 0
         self.refused: Counter[str] = Counter()
         self.first_refused: dict[str, Refused] = {}
@@ -138,6 +141,8 @@ class Intake:
         """The frame in it, or None: refused, and counted by its reason."""
         data, sender, time_ns, _ = datagram
         try:
+            if self._gate is not None:
+                self._gate.take(data)
             frame = core.read(data, self._layout)
         except core.FrameError as error:
             self._refuse(error.reason, sender, data)

@@ -281,22 +281,28 @@ class Sender:
         self.group = group
         self.port = port
         self._to = (group, port)
-        address = "127.0.0.1" if nic is None else networks.find([nic])[0].address
-        self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self._nic, self._ttl, self._loop = nic, ttl, loop
+        self._socket = self._open()
+
+    def _open(self) -> socket.socket:
+        """A socket on the network as it is now: its address may have changed since the last."""
+        address = "127.0.0.1" if self._nic is None else networks.find([self._nic])[0].address
+        opened = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         try:
-            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
-            if is_multicast(group):
+            opened.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
+            if is_multicast(self.group):
                 for option, value in (
                     (socket.IP_MULTICAST_IF, socket.inet_aton(address)),
-                    (socket.IP_MULTICAST_TTL, ttl),
-                    (socket.IP_MULTICAST_LOOP, int(loop)),
+                    (socket.IP_MULTICAST_TTL, self._ttl),
+                    (socket.IP_MULTICAST_LOOP, int(self._loop)),
                 ):
-                    self._socket.setsockopt(socket.IPPROTO_IP, option, value)
-            elif nic is not None:
-                self._socket.bind((address, 0))
+                    opened.setsockopt(socket.IPPROTO_IP, option, value)
+            elif self._nic is not None:
+                opened.bind((address, 0))
         except OSError as error:
-            self._socket.close()
+            opened.close()
             raise self._down(error) from None
+        return opened
 
     def _down(self, error: OSError) -> NetworkDown:
         return NetworkDown(
@@ -309,6 +315,18 @@ class Sender:
         """One datagram. Raises NetworkDown; the next may succeed."""
         try:
             self._socket.sendto(data, self._to)
+            return
+        except OSError as error:
+            first = error
+        # This computer may have got another address: the old one is gone for good.
+        try:
+            fresh = self._open()
+        except errors.NotFound:
+            raise self._down(first) from None
+        self._socket.close()
+        self._socket = fresh
+        try:
+            fresh.sendto(data, self._to)
         except OSError as error:
             raise self._down(error) from None
 

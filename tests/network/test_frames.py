@@ -300,3 +300,16 @@ def test_hostile_datagrams_through_a_real_socket_hide_no_good_frame(many: list[b
     assert newest is not None
     assert newest.frame.values == (83125000, 27689000, 0, 0, 1, 11, 2)
     assert intake.good + intake.refused.total() == len(many) + 1
+
+
+def test_with_a_key_only_signed_and_newer_frames_are_taken_and_the_others_counted() -> None:
+    key = b"an invented key, for tests only"
+    intake = frames.Intake(key=key)
+    plain = core.build((1, 2, 3, 0, 1, 5, 6, 0, 0, 0))
+    signed = core.sign(plain, key, 1000)
+    forged = core.sign(plain, b"another key, as long as ours", 1001)
+    taken = [intake.take(Datagram(data, ("127.0.0.1", 1), 0)) for data in (plain, signed, forged)]
+    assert [each is not None for each in taken] == [False, True, False]
+    assert intake.take(Datagram(signed, ("127.0.0.1", 1), 0)) is None
+    assert intake.refused == {"signature": 2, "replayed": 1}
+    assert len(intake.explain_refused()) == 2
