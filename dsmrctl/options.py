@@ -38,7 +38,8 @@ def _duration(name: str, help_text: str, **more: Any) -> Any:
 Json = Annotated[bool, typer.Option("--json", help="Machine-readable: one JSON line a record.")]
 Count = Annotated[int | None, typer.Option("--count", "-n", min=1, help="Stop after so many.")]
 Timeout = Annotated[
-    float | None, _duration("--timeout", "Give up when nothing comes for this long; exit 4 unless enough came.")
+    float | None,
+    _duration("--timeout", "Give up when nothing comes for so long; exit 4 unless enough came."),
 ]
 Duration = Annotated[float | None, _duration("--duration", "Stop after this long.")]
 Follow = Annotated[bool, typer.Option("--follow", "-f", help="At the end of a file wait for more.")]

@@ -57,6 +57,8 @@ _MOST_SENDERS = 16
 # Frames that stay away longer may have left out an hour of the meter's clock.
 _LONG_GAP_NS = 600 * 10**9
 _SHOWN = 60
+# A clock this little behind: two frames changed places, or the meter's clock was set right.
+_SWAPPED_S = 120
 
 
 class Received(NamedTuple):
@@ -103,6 +105,7 @@ class _Quarter:
         self._demand = Demand()
         self._clock_s = 0
         self._arrived_ns: int | None = None
+        self._known: tuple[int | None, int | None, int | None] | None = None
 
     def follow(self, frame: core.Frame, time_ns: int) -> tuple[int | None, int | None, int | None]:
         """(quarter_w, last_quarter_w, forecast_w) with this frame."""
@@ -114,11 +117,16 @@ class _Quarter:
         if gap_ns is None or not -_LONG_GAP_NS < gap_ns < _LONG_GAP_NS:
             self._clock_s = time_ns // 10**9
         self._arrived_ns = time_ns
+        ahead_s = (minute * 60 + second - self._clock_s) % 3600
+        if self._known is not None and ahead_s >= 3600 - _SWAPPED_S:
+            return self._known  # overtaken on the way by the one before: nothing new in it
         # The next moment at which the meter's clock says so.
-        self._clock_s += (minute * 60 + second - self._clock_s) % 3600
+        self._clock_s += ahead_s
         demand = self._demand
         demand.update(self._clock_s, t1_wh + t2_wh, quarter_w=frame.quarter_w or None)
-        return demand.quarter_w, frame.last_quarter_w or demand.last_quarter_w, demand.forecast_w
+        last_w = frame.last_quarter_w or demand.last_quarter_w
+        self._known = demand.quarter_w, last_w, demand.forecast_w
+        return self._known
 
 
 class Intake:

@@ -313,3 +313,20 @@ def test_with_a_key_only_signed_and_newer_frames_are_taken_and_the_others_counte
     assert intake.take(Datagram(signed, ("127.0.0.1", 1), 0)) is None
     assert intake.refused == {"signature": 2, "replayed": 1}
     assert len(intake.explain_refused()) == 2
+
+
+def test_two_frames_that_changed_places_do_not_cost_the_quarter() -> None:
+    def series(order: Iterable[int]) -> Received:
+        intake, last = Intake(), None
+        for second in order:
+            wh = 100_000 + second // 9
+            values = (wh, 0, 400, 0, 1, second // 60 % 60, second % 60)
+            data = core.build(values, 1)
+            last = intake.take(Datagram(data, ("127.0.0.1", 1), (1_800_000_000 + second) * 10**9))
+        assert last is not None
+        return last
+
+    straight = list(range(1700))
+    swapped = [*straight[:1000], 1001, 1000, *straight[1002:]]
+    assert series(swapped)[3:] == series(straight)[3:]
+    assert series(swapped).quarter_w is not None

@@ -347,3 +347,15 @@ def test_a_wrong_group_is_told_with_an_example(text: str) -> None:
     with pytest.raises(errors.UsageError) as told:
         parse_group(text)
     assert "224.0.1.3:8266" in (told.value.hint or "")
+
+
+def test_a_sender_whose_socket_lost_its_network_opens_another() -> None:
+    group, port = "239.255.62.201", 26201
+    with (
+        Receiver(group, port, ["127.0.0.1"]) as receiver,
+        Sender(group, port, "127.0.0.1", ttl=0) as sender,
+    ):
+        # The edge: to the sender a vanished address and a closed socket are the same OSError.
+        sender._socket.close()
+        sender.send(b"still here")
+        assert [datagram.data for datagram in receiver.receive(10)] == [b"still here"]
