@@ -65,6 +65,8 @@ class FrameMaker:
         no object for, a second tariff or export, is 0. Raises NoFrame when the clock, a register
         or a power is there and cannot be read.
         """
+        if telegram.crc == "absent" and telegram.version not in (None, "DSMR 2/3"):
+            raise NoFrame("its CRC was lost, so its numbers may be wrong")
         found = quantities(telegram)
         when = telegram.time
         if when is None and telegram.get("0-0:1.0.0") is None:

@@ -20,7 +20,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from dsmrctl.telegram import crc
-from dsmrctl.telegram.marks import BEGIN, END, HEADER, WHOLE_HEADER, Beginning
+from dsmrctl.telegram.marks import BEGIN, END, HEADER, LINE_END, WHOLE_HEADER, Beginning
 from dsmrctl.telegram.telegram import Telegram
 
 if TYPE_CHECKING:
@@ -119,7 +119,9 @@ class Framer:
             return False
         self._searched = mark
         if mark == self._at or buffer[mark - 1] not in b"\r\n":
-            self._searched = mark + 1
+            # The next one at the start of a line is behind the next line end.
+            line_end = LINE_END.search(buffer, mark + 1)
+            self._searched = min(due, line_end.start() if line_end else len(buffer))
             return True
         match = END.match(buffer, mark)
         assert match is not None
@@ -169,6 +171,8 @@ class Framer:
         self._unclosed = None
         for beginning in reversed(self._open):
             balances = beginning.balances(self._buffer, mark)
+            if not beginning.has_object(self._buffer, mark):
+                continue
             if beginning.opened and not self._had_a_crc(beginning.at):
                 if balances:
                     return beginning

@@ -15,6 +15,10 @@ BEGIN = re.compile(
     + WHOLE_HEADER.pattern.removeprefix(HEADER.pattern)
     + rb"))"
 )
+# What a telegram consists of: an OBIS code at the start of a line, and a bracket.
+OBJECT = re.compile(rb"[\r\n][0-9]{1,3}-[0-9]{1,3}:[0-9.:*]{5,20}\(")
+_LONGEST_CODE = 32
+LINE_END = re.compile(rb"[\r\n]")
 END = re.compile(rb"!([0-9A-Fa-f]{0,4})[ \t\x00\xff]{0,8}(\r\n|\n|\r)?")
 
 
@@ -34,6 +38,8 @@ class Beginning:
         "depth",
         "end",
         "inside",
+        "looked",
+        "object",
         "opened",
     )
 
@@ -48,6 +54,8 @@ class Beginning:
         self.opened = 0
         self.depth = 0
         self.inside = False  # the last bracket is an opening one
+        self.looked = at  # and an object was looked for up to here
+        self.object = False
 
     def holds(self, buffer: bytes, upto: int, digits: bytes) -> bool:
         """Whether `digits` are the CRC from here up to `upto`."""
@@ -72,8 +80,17 @@ class Beginning:
         self.counted = upto
         return self.depth == 0 and not self.inside
 
+    def has_object(self, buffer: bytes, upto: int) -> bool:
+        """Whether a COSEM object stands between here and `upto`; noise has none."""
+        if not self.object:
+            start = max(self.at, self.looked - _LONGEST_CODE)
+            self.object = OBJECT.search(buffer, start, upto) is not None
+            self.looked = upto
+        return self.object
+
     def shift(self, by: int) -> None:
         self.at -= by
         self.end = max(0, self.end - by)
         self.checked -= by
         self.counted -= by
+        self.looked -= by

@@ -210,6 +210,12 @@ def test_a_memory_that_cannot_be_written_is_told_once_and_frames_go_on(tmp_path:
     assert len([note for note in notes if "cannot keep" in note]) == 1
 
 
+def test_no_switch_acts_on_a_telegram_whose_crc_was_lost_on_the_way() -> None:
+    whole = telegram(NOON)
+    with pytest.raises(NoFrame, match="CRC"):
+        FrameMaker().quantities(parse(whole.raw[:-6] + b"\r\n"))
+
+
 def test_frames_are_signed_with_the_meters_time_and_a_reader_with_the_key_takes_them() -> None:
     maker = FrameMaker(key=KEY)
     gate = signature.Gate(KEY)

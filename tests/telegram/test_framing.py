@@ -474,3 +474,13 @@ def test_a_month_of_noise_is_given_out_in_bounded_pieces() -> None:
             assert isinstance(item, Reject)
             assert len(item.raw) <= LIMIT
     assert telegrams_in(list(framer.feed(b"\r\n" + dutch(3)))) == [dutch(3)]
+
+
+def test_noise_that_looks_like_a_telegram_without_a_crc_is_none() -> None:
+    # What random printable bytes gave: a beginning, balanced brackets, an end, and no object.
+    for noise in (b"/ABC\r\n()\r\n!\r\n", b"/XYZ5\n(a)(b)\nx-0:1.8.1(2)\n!\n"):
+        items = [*(framer := Framer()).feed(noise * 3), *framer.close()]
+        assert items
+        assert all(isinstance(item, Reject) for item in items)
+    old = telegram("1-0:1.8.1(00001.001*kWh)", crc=None)
+    assert [item.raw for item in Framer().feed(old) if isinstance(item, Telegram)] == [old]

@@ -595,8 +595,11 @@ def test_telegrams_come_over_tcp_and_again_after_it_was_lost(
 def test_a_reset_connection_is_no_error(
     server: socket.socket, in_background: Callable[[Callable[[], object]], None]
 ) -> None:
+    opened = threading.Event()
+
     def reset_then_serve() -> None:
         connection, _ = server.accept()
+        assert opened.wait(20)  # a first connection that fails is an error: it is another test's
         connection.setsockopt(
             socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\x00\x00\x00\x00\x00\x00\x00"
         )
@@ -606,6 +609,7 @@ def test_a_reset_connection_is_no_error(
     in_background(reset_then_serve)
     clock = Clock()
     with sources.open_source(address(server), clock=clock, wait=clock.wait) as source:
+        opened.set()
         assert raws(sources.telegrams(source, count=1)) == [numbered(1)]
 
 
