@@ -44,14 +44,17 @@ class PortLost(errors.DsmrError):
 
 
 def ports() -> list[Port]:
-    """The serial ports there are, sorted."""
+    """The serial ports there are, sorted; only those on USB when there are any.
+
+    Most computers also list a port on the board that leads nowhere.
+    """
     from serial.tools import list_ports
 
-    found = (
-        Port(info.device, info.description or "", info.serial_number or "")
-        for info in list_ports.comports()
+    there = list_ports.comports()
+    found = [info for info in there if info.vid is not None] or there
+    return sorted(
+        Port(info.device, info.description or "", info.serial_number or "") for info in found
     )
-    return sorted(found)
 
 
 def find_port(found: Iterable[Port] | None = None) -> str:
@@ -159,7 +162,10 @@ def _permission(spec: str) -> str:
     try:
         import grp
 
-        group = grp.getgrgid(os.stat(spec).st_gid).gr_name  # noqa: PTH116
+        there = os.stat(spec)  # noqa: PTH116
+        group = grp.getgrgid(there.st_gid).gr_name
+        if there.st_gid == 0 or there.st_mode & 0o060 != 0o060:
+            return f"only its owner may: sudo chmod a+rw {spec}, or a udev rule that lasts"
     except (ImportError, KeyError, OSError):
         return "ask whoever keeps this computer for access to it"
     return f"it belongs to group {group}: sudo usermod -aG {group} $USER, then log in again"

@@ -291,3 +291,14 @@ def test_a_parquet_file_that_cannot_be_written_leaves_the_one_there_was(
     file.write_text("what was there")
     assert dsmrctl("telegram", "parse", "--parquet", file, "-", stdin=b"~noise~").code == 6
     assert file.read_text() == "what was there"
+
+
+def test_a_port_on_the_board_that_leads_nowhere_does_not_stand_in_the_way(tmp_path: Path) -> None:
+    program = (
+        "from serial.tools import list_ports, list_ports_common;"
+        "board, usb = (list_ports_common.ListPortInfo(name) for name in ('/dev/ttyS0', '/dev/ttyX'));"
+        "usb.vid = 0x0403; list_ports.comports = lambda: [board, usb];"
+        "from dsmrctl.telegram.ports import find_port; print(find_port())"
+    )
+    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert ran.stdout == "/dev/ttyX\n"
