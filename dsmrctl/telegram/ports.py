@@ -160,14 +160,19 @@ def _cannot_open(spec: str, error: OSError) -> errors.DsmrError:
 
 def _permission(spec: str) -> str:
     try:
-        import grp
-
-        there = os.stat(spec)  # noqa: PTH116
-        group = grp.getgrgid(there.st_gid).gr_name
-        if there.st_gid == 0 or there.st_mode & 0o060 != 0o060:
-            return f"only its owner may: sudo chmod a+rw {spec}, or a udev rule that lasts"
+        there = os.stat(spec)  # noqa: PTH116 - on Windows a Path would rewrite the name
+        return _way_in(spec, there.st_gid, there.st_mode)
     except (ImportError, KeyError, OSError):
         return "ask whoever keeps this computer for access to it"
+
+
+def _way_in(spec: str, gid: int, mode: int) -> str:
+    """How to be let in: by the group, when it may read and write and is not root's."""
+    import grp
+
+    if gid == 0 or mode & 0o060 != 0o060:
+        return f"only its owner may: sudo chmod a+rw {spec}, or a udev rule, which lasts"
+    group = grp.getgrgid(gid).gr_name
     return f"it belongs to group {group}: sudo usermod -aG {group} $USER, then log in again"
 
 

@@ -296,7 +296,7 @@ def test_a_parquet_file_that_cannot_be_written_leaves_the_one_there_was(
 def test_a_port_on_the_board_that_leads_nowhere_does_not_stand_in_the_way(tmp_path: Path) -> None:
     program = (
         "from serial.tools import list_ports, list_ports_common;"
-        "board, usb = (list_ports_common.ListPortInfo(name) for name in ('/dev/ttyS0', '/dev/ttyX'));"
+        "new = list_ports_common.ListPortInfo; board, usb = new('/dev/ttyS0'), new('/dev/ttyX');"
         "usb.vid = 0x0403; list_ports.comports = lambda: [board, usb];"
         "from dsmrctl.telegram.ports import find_port; print(find_port())"
     )

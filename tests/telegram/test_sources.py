@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import errno
+import grp
 import gzip
 import io
 import json
@@ -458,7 +459,13 @@ def test_two_readers_do_not_share_a_port(line: tuple[int, str]) -> None:
 def test_a_forbidden_port_names_its_group(line: tuple[int, str]) -> None:
     error = ports._cannot_open(line[1], PermissionError(errno.EACCES, "denied"))
     assert isinstance(error, ports.PortForbidden)
-    assert "usermod -aG" in (error.hint or "")
+    assert error.hint
+    group = next(each for each in grp.getgrall() if each.gr_gid != 0)
+    way = ports._way_in("/dev/ttyUSB0", group.gr_gid, 0o020660)
+    assert f"sudo usermod -aG {group.gr_name} $USER" in way
+    # Membership of these would not help, or help far too much.
+    assert "usermod" not in ports._way_in("/dev/ttyUSB0", 0, 0o020660)
+    assert "usermod" not in ports._way_in("/dev/ttyUSB0", group.gr_gid, 0o020600)
 
 
 def test_an_absent_port_is_not_found_and_the_others_are_named() -> None:
