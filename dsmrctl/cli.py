@@ -154,6 +154,8 @@ def main(args: list[str]) -> int:
     try:
         if "_DSMRCTL_COMPLETE" in os.environ:
             code = _invoke(args)
+        # These two write themselves: the terminal's module would be one more to load, and all of
+        # their text is our own.
         elif args in ([], ["--help"], ["-h"]):
             sys.stdout.write(help_text())
             code = errors.DONE
@@ -189,8 +191,14 @@ def main(args: list[str]) -> int:
 def run() -> None:
     """The console script."""
     import gc
+    import io
 
     # Loading a command makes some 40 000 objects that all stay: looking for garbage among them
     # every 700 costs 6 ms of the start.
     gc.set_threshold(50_000)
+    for stream in (sys.stdout, sys.stderr):
+        # A pipe may be in cp1252 (Windows) or ASCII (LANG=C): a letter it lacks becomes a question
+        # mark there. (In JSON an escape: the terminal sees to that.)
+        if isinstance(stream, io.TextIOWrapper):  # pythonw has none
+            stream.reconfigure(errors="replace")
     sys.exit(main(sys.argv[1:]))

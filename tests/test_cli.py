@@ -185,6 +185,43 @@ def test_ctrl_c_ends_quietly_with_130(tmp_path: Path) -> None:
     assert b"Traceback" not in err
 
 
+@pytest.mark.parametrize(
+    "encoding",
+    [
+        {"PYTHONIOENCODING": "cp1252"},
+        {"PYTHONIOENCODING": "ascii"},
+        {"PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "LC_ALL": "C"},
+    ],
+)
+def test_output_that_is_not_in_utf_8_costs_a_letter_at_most(
+    encoding: dict[str, str], tmp_path: Path
+) -> None:
+    message = "Ω 4 – 𝄞"
+    body = f"/XXX5\r\n\r\n0-0:96.13.0({message.encode().hex()})\r\n!\r\n"
+    (tmp_path / "one.txt").write_text(body, encoding="ascii", newline="")
+
+    def run(*args: str) -> tuple[int, bytes, bytes]:
+        done = subprocess.run(
+            [sys.executable, "-m", "dsmrctl", *args],
+            capture_output=True,
+            env=clean_environment(tmp_path) | encoding,
+            cwd=tmp_path,
+        )
+        return done.returncode, done.stdout, done.stderr
+
+    code, out, err = run("telegram", "decode", "one.txt")
+    assert (code, err) == (0, b"")
+    assert b"? 4 " in out
+    assert run("telegram", "decode", "--help")[0] == 0
+    assert run("serve", "--help")[0] == 0
+    code, out, err = run("telegram", "parse", "--json", "one.txt")
+    assert (code, err) == (0, b"")
+    assert json.loads(out.decode("ascii"))["objects"][0]["text"] == message
+    code, out, err = run("telegram", "parse", "--json", "Ω.txt")
+    assert (code, out) == (errors.NOT_FOUND, b"")
+    assert "Ω.txt" in os.fsencode(json.loads(err.decode("ascii"))["error"]["message"]).decode()
+
+
 def on_a_terminal(args: list[str], home: Path, **environment: str) -> bytes:
     """What the command writes to a terminal of 80 columns."""
     master, slave = pty.openpty()

@@ -19,7 +19,7 @@ FLOORS = [
     {"firmware"},
 ]
 # These serve every floor and use none of them.
-SERVANTS = {"terminal", "quantities", "options", "errors", "preferences", "__init__"}
+SERVANTS = {"terminal", "quantities", "options", "errors", "preferences", "keys", "__init__"}
 # options names the group's form, which is the network's to know, inside a function.
 ALLOWED = {("options", "network")}
 

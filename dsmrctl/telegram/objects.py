@@ -99,8 +99,8 @@ def read_objects(body: str) -> tuple[tuple[CosemObject, ...], list[Diagnostic]]:
     """
     objects: list[CosemObject] = []
     odd: dict[int, Diagnostic] = {}
-    begun = 0  # the line where the object began that may go on; 0: none may
-    parts: list[str] = []  # of that object; joined once, when it ends
+    text, begun = "", 0  # the line of the object that may go on; 0: none may
+    parts: list[str] = []  # of one that does; joined once, when it ends
     depth = 0  # brackets open in them
     separator = "\r\n" if body.count("\r\n") == body.count("\n") else "\n"
     lines = body.split(separator) if "\n" in body else body.split("\r")
@@ -110,24 +110,25 @@ def read_objects(body: str) -> tuple[tuple[CosemObject, ...], list[Diagnostic]]:
             if not (bare := line.strip(_BLANK)):
                 continue
             if begun:
-                if not depth and len(parts) == 1:
-                    depth = parts[0].count("(") - parts[0].count(")")
+                if not parts:
+                    depth = text.count("(") - text.count(")")
                 if bare[0] == "(" or depth > 0:
-                    parts.append(line)
+                    parts += [line] if parts else [text, line]
                     depth += line.count("(") - line.count(")")
                     continue
-        if len(parts) > 1:
+        if parts:
             _join(parts, begun, objects, odd)
+            parts = []
         if found is None:
             odd[at] = Diagnostic("no-object", at, None, f"{line[:40]!r} is no COSEM object")
-            begun, parts = 0, []  # what follows belongs to this line, not to the one before
+            begun = 0  # what follows belongs to this line, not to the one before
             continue
         code, values, known, wrong = found
-        begun, parts, depth = at, [line], 0
+        text, begun = line, at
         if wrong is not None:
             odd[at] = Diagnostic("bad-brackets", at, code, wrong)
         objects.append(CosemObject(code, values, at, known))
-    if len(parts) > 1:
+    if parts:
         _join(parts, begun, objects, odd)
     return tuple(objects), list(odd.values())
 

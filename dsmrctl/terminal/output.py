@@ -26,19 +26,20 @@ def safe(text: object, limit: int = 200) -> str:
     return shown if len(shown) <= limit else shown[: limit - 1] + "…"
 
 
-def dumps(value: Any) -> str:
+def dumps(value: Any, ascii_only: bool = False) -> str:
     """JSON in one line, every Decimal with its exact digits (0.10 stays 0.10, never 0.1000000001).
 
     The json module would need a float for that; a float cannot hold what the meter said.
+    `ascii_only`: other characters as JSON's escapes, for a stream that has no place for them.
     """
     import json
 
     try:
         # Without a Decimal in it the module does it all, ten times as fast.
-        return json.dumps(value, ensure_ascii=False, allow_nan=False)
+        return json.dumps(value, ensure_ascii=ascii_only, allow_nan=False)
     except TypeError:
         pass
-    encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode
+    encode = json.JSONEncoder(ensure_ascii=ascii_only, allow_nan=False).encode
 
     def write(item: Any) -> str:
         if item is None or isinstance(item, (bool, int, float, str)):
@@ -60,6 +61,16 @@ def _exact(item: Any) -> str:
     raise TypeError(f"{type(item).__name__} has no place in JSON")
 
 
+def _lacks_characters(stream: TextIO) -> bool:
+    """Whether the stream is in an encoding (cp1252, ASCII) that cannot say every character."""
+    import codecs
+
+    try:
+        return not codecs.lookup(stream.encoding or "utf-8").name.startswith("utf")
+    except (AttributeError, LookupError):
+        return False
+
+
 class Terminal:
     """Where a command's results go. `json` is what `--json` asked for.
 
@@ -72,6 +83,8 @@ class Terminal:
         self.json = json
         self.out = out or sys.stdout
         self.err = err or sys.stderr
+        self._out_ascii = _lacks_characters(self.out)
+        self._err_ascii = _lacks_characters(self.err)
 
     @property
     def interactive(self) -> bool:
@@ -89,14 +102,14 @@ class Terminal:
 
         return Console(file=self.err if stderr else self.out, highlight=False, emoji=False)
 
-    def document(self, value: Any) -> None:
-        """One JSON document, indented for people who look at it."""
-        self.out.write(dumps(value) + "\n")
-
     def record(self, value: Any) -> None:
         """One JSON line of a stream, out at once."""
-        self.out.write(dumps(value) + "\n")
+        self.out.write(dumps(value, self._out_ascii) + "\n")
         self.out.flush()
+
+    def record_note(self, value: Any) -> None:
+        """A remark beside the data as one JSON line, on stderr."""
+        self.note(dumps(value, self._err_ascii))
 
     def line(self, text: str, flush: bool = False) -> None:
         """One plain line of data; the caller has made text from the wire `safe`."""
@@ -144,7 +157,7 @@ class Terminal:
         """What went wrong and what to do next; with `--json` as one object."""
         if self.json:
             body = {"code": error.code, "message": error.message, "hint": error.hint}
-            self.err.write(dumps({"error": body}) + "\n")
+            self.record_note({"error": body})
         else:
             self.err.write(f"dsmrctl: {error.message}\n")
             if error.hint:

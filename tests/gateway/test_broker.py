@@ -91,8 +91,8 @@ def test_a_password_comes_from_the_first_line_of_a_file(tmp_path: Path) -> None:
 
 
 def test_a_password_comes_from_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sys.stdin", io.StringIO("kelder\n"))
-    assert read_password("-") == "kelder"
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO("kelder é\n".encode()), "ascii"))
+    assert read_password("-") == "kelder é"  # whatever the locale: MQTT speaks UTF-8
 
 
 def test_a_password_comes_from_the_environment_unless_a_file_is_given(
@@ -107,9 +107,9 @@ def test_a_password_comes_from_the_environment_unless_a_file_is_given(
 
 
 def test_a_password_file_that_cannot_be_read_says_why(tmp_path: Path) -> None:
-    with pytest.raises(errors.NotFound, match="no password file"):
+    with pytest.raises(errors.NotFound, match="no MQTT password file"):
         read_password(str(tmp_path / "absent"))
-    with pytest.raises(errors.Refused, match="cannot read the password file"):
+    with pytest.raises(errors.Refused, match="cannot read the MQTT password file"):
         read_password(str(tmp_path))
     (tmp_path / "empty").write_text("\n")
     with pytest.raises(errors.UsageError, match="empty"):

@@ -6,6 +6,7 @@ import io
 from pathlib import Path
 
 import pytest
+from conftest import Run
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from streams import KEY, SEALED, numbered, sealed, slices
@@ -155,32 +156,46 @@ def test_any_noise_gives_rejects_and_never_a_traceback(noise: bytes) -> None:
 # --- the key -------------------------------------------------------------------------------------
 
 
-def test_the_key_is_read_from_a_file_the_environment_or_standard_input(tmp_path: Path) -> None:
+def test_the_key_is_read_from_a_file_the_environment_or_standard_input(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("DSMRCTL_METER_KEY", raising=False)
+    assert luxembourg.read_key() is None
     file = tmp_path / "key"
     file.write_text(KEY.hex().upper() + "\n")
-    assert luxembourg.read_key(str(file), {}) == KEY
-    assert luxembourg.read_key(None, {"DSMRCTL_METER_KEY": KEY.hex()}) == KEY
-    assert luxembourg.read_key("-", {}, io.StringIO(KEY.hex() + "\n")) == KEY
+    assert luxembourg.read_key(str(file)) == KEY
+    assert luxembourg.read_key("-", io.BytesIO(KEY.hex().encode() + b"\n")) == KEY
+    monkeypatch.setenv("DSMRCTL_METER_KEY", KEY.hex())
+    assert luxembourg.read_key() == KEY
 
 
 def test_a_key_in_groups_as_the_letter_prints_it_is_read() -> None:
-    text = " ".join(f"{byte:02X}" for byte in KEY)
-    assert luxembourg.read_key(None, {"DSMRCTL_METER_KEY": text}) == KEY
+    for between in (" ", ":", "-"):
+        text = between.join(f"{byte:02X}" for byte in KEY)
+        assert luxembourg.read_key("-", io.BytesIO(text.encode())) == KEY
 
 
-@pytest.mark.parametrize("text", ["", "5" * 31, "5" * 33, "0x" + "5" * 30, "g" * 32, "é" * 32])
-def test_a_key_of_another_form_is_refused_without_showing_it(text: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("text", ["5" * 31, "5" * 33, "0x" + "5" * 30, "g" * 32, "é" * 32])
+def test_a_key_of_another_form_is_refused_without_showing_it(
+    text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     file = tmp_path / "key"
     file.write_text(text, encoding="utf-8")
-    for where in ((str(file), {}), (None, {"DSMRCTL_METER_KEY": text})):
-        with pytest.raises(errors.UsageError) as caught:
-            luxembourg.read_key(*where)
-        if text:
-            assert text not in f"{caught.value.message} {caught.value.hint}"
+    monkeypatch.setenv("DSMRCTL_METER_KEY", text)
+    for where, named in ((str(file), str(file)), (None, "DSMRCTL_METER_KEY")):
+        with pytest.raises(errors.UsageError, match="32 hexadecimal digits") as caught:
+            luxembourg.read_key(where)
+        assert named in caught.value.message
+        assert text not in f"{caught.value!r} {caught.value.hint}"
 
 
-def test_a_key_file_that_is_not_there_is_not_found(tmp_path: Path) -> None:
-    with pytest.raises(errors.NotFound):
-        luxembourg.read_key(str(tmp_path / "absent"), {})
-    with pytest.raises(errors.UsageError):
-        luxembourg.read_key(None, {})
+@pytest.mark.parametrize("stream", [SEALED, numbered(1)])
+def test_the_key_and_the_telegrams_can_both_come_on_standard_input(
+    stream: bytes, dsmrctl: Run
+) -> None:
+    ran = dsmrctl(
+        "telegram", "parse", "--json", "-", "--meter-key-file", "-",
+        stdin=KEY.hex().encode() + b"\r\n" + stream,
+    )  # fmt: skip
+    assert (ran.code, ran.err) == (0, "")
+    assert len(ran.out.splitlines()) == (5 if stream == SEALED else 1)

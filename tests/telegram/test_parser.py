@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import random
+import sys
+from collections.abc import Callable
+from types import FrameType
 
 import pytest
 from captured import NAMES, capture, crc16, raw, signed
@@ -114,6 +117,67 @@ def test_any_bytes_are_a_telegram_or_a_bad_one(data: bytes) -> None:
     except BadTelegram as bad:
         found = bad
     assert isinstance(found, Telegram) or found.reason in REASONS  # type: ignore[attr-defined]
+
+
+def worked(function: str, argument: str, job: Callable[[], object]) -> int:
+    """How many characters or bytes `function` was given as `argument` while `job` was done."""
+    total = 0
+
+    def count(frame: FrameType, event: str, _: object) -> None:
+        nonlocal total
+        if event == "call" and frame.f_code.co_name == function:
+            total += len(frame.f_locals[argument])
+
+    sys.setprofile(count)
+    try:
+        job()
+    finally:
+        sys.setprofile(None)
+    assert total
+    return total
+
+
+@pytest.mark.parametrize("lines", ["(", "(\r", "1", "x(", ")"])
+def test_lines_that_go_on_and_on_cost_no_more_each(lines: str) -> None:
+    def read(count: int) -> Telegram:
+        many = f"{lines}\r\n" * count
+        return Telegram(f"/XXX5\r\n\r\n0-0:96.13.0(\r\n{many}!\r\n".encode(), "absent")
+
+    once, twice = (worked("_object", "line", read(n).numbers) for n in (1000, 2000))
+    assert twice < 2.2 * once
+    assert once < 20_000
+
+
+@pytest.mark.parametrize("end", [b"\n", b"\r\n"])
+def test_lines_that_look_like_the_end_cost_no_more_each(end: bytes) -> None:
+    def refuse(count: int) -> None:
+        assert reason(b"/XXX5" + end + end + (b"!FFFF" + end) * count) in ("crc", "garbage")
+
+    once, twice = (worked("crc16", "data", lambda n=n: refuse(n)) for n in (1000, 2000))
+    assert twice < 2.2 * once
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_the_right_one_of_many_ends_is_found(end: str) -> None:
+    body = "/XXX5\r\n\r\n0-0:96.13.0(\r\n" + "!12\r\n" * 500 + ")\r\n!"
+    sent = signed(body.encode())
+    assert parse(sent.replace(b"\r\n", end.encode())).crc == "valid"
+
+
+def test_an_object_on_many_lines_is_one_object() -> None:
+    def values(*lines: str) -> list[tuple[str, tuple[str, ...], int]]:
+        body = "".join(f"{line}\r\n" for line in ("/XXX5", "", *lines, "!"))
+        objects = Telegram(body.encode("latin-1")).objects
+        return [(each.code, each.values, each.line) for each in objects]
+
+    assert values("0-0:96.13.0(41", "42", "", "43)", "0-0:96.14.0(0001)") == [
+        ("0-0:96.13.0", ("414243",), 3),
+        ("0-0:96.14.0", ("0001",), 7),
+    ]
+    for first, second in (("", ""), (" ", ""), ("", " "), ("\xff", " ")):
+        assert values(f"1-0:1.8.1{first}", f"{second}(5*kWh)", "(6)") == [
+            ("1-0:1.8.1", ("5*kWh", "6"), 3)
+        ]
 
 
 SIGNS = [
