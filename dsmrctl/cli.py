@@ -196,6 +196,9 @@ def run() -> None:
     # Loading a command makes some 40 000 objects that all stay: looking for garbage among them
     # every 700 costs 6 ms of the start.
     gc.set_threshold(50_000)
+    # A service manager, or >&-, may start it with a stream closed: what goes there goes nowhere.
+    sys.stdout = sys.stdout or open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115
+    sys.stderr = sys.stderr or open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115
     for stream in (sys.stdout, sys.stderr):
         # A pipe may be in cp1252 (Windows) or ASCII (LANG=C): a letter it lacks becomes a question
         # mark there. (In JSON an escape: the terminal sees to that.)

@@ -118,14 +118,22 @@ Source = Annotated[
 
 def new_app(help_text: str | None = None) -> typer.Typer:
     """A command's Typer: plain help, no pretty tracebacks (they could show a password)."""
-    return typer.Typer(
+    app = typer.Typer(
         help=help_text,
         rich_markup_mode=None,
         add_completion=False,
         pretty_exceptions_enable=False,
         context_settings={"help_option_names": ["-h", "--help"]},
-        no_args_is_help=help_text is not None,
+        invoke_without_command=help_text is not None,
     )
+    if help_text is not None:
+
+        @app.callback(help=help_text)
+        def alone(context: typer.Context) -> None:
+            if context.invoked_subcommand is None:
+                typer.echo(context.get_help())
+
+    return app
 
 
 def command(function: Callable[..., Any]) -> typer.Typer:

@@ -137,6 +137,12 @@ def test_unknown_command_is_a_usage_error_that_suggests(dsmrctl: Run) -> None:
     assert ran.out == ""
 
 
+def test_a_group_of_commands_alone_shows_its_help(dsmrctl: Run) -> None:
+    ran = dsmrctl("telegram")
+    assert (ran.code, ran.err) == (0, "")
+    assert ran.out == dsmrctl("telegram", "--help").out
+
+
 def test_failure_with_json_is_one_object_on_stderr(dsmrctl: Run) -> None:
     ran = dsmrctl("telegram", "parse", "--json", "absent.txt")
     assert ran.code == errors.NOT_FOUND
@@ -322,3 +328,11 @@ def test_the_preferences_lie_where_platformdirs_says(
         monkeypatch.setenv("XDG_CONFIG_HOME", given)
     folder = platformdirs.user_config_path("dsmrctl", appauthor=False)
     assert preferences.path() == folder / "dsmrctl.toml"
+
+
+@pytest.mark.parametrize(("closed", "code"), [(">&-", 0), ("2>&-", 3), (">&- 2>&-", 3), ("<&-", 0)])
+def test_a_closed_stream_changes_no_exit_code(closed: str, code: int, tmp_path: Path) -> None:
+    source = BELGIAN if code == 0 else "absent.txt"
+    line = f"{sys.executable} -W ignore -m dsmrctl telegram parse {source} {closed}"
+    environment = clean_environment(tmp_path) | {"PYTHONWARNINGS": "ignore"}
+    assert subprocess.run(["sh", "-c", line], env=environment, cwd=tmp_path).returncode == code

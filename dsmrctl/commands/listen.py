@@ -152,7 +152,7 @@ def _tell(terminal: Terminal, receiver: Receiver, intake: Intake) -> None:
     if terminal.json:
         refused = dict(intake.refused.most_common())
         told = {"frames": intake.good, "refused": refused, "lost": receiver.dropped}
-        terminal.note(dumps(told))
+        terminal.record_note(told)
         return
     if intake.refused:
         terminal.note(f"{intake.good} frames, {intake.refused.total()} refused:")

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dsmrctl import errors
-from dsmrctl.terminal.output import Terminal, dumps
+from dsmrctl import errors, keys
+from dsmrctl.terminal.output import Terminal
 
 if TYPE_CHECKING:
     from dsmrctl.telegram import Reject, Telegram
@@ -40,16 +38,12 @@ def meter_key(file: str | None) -> bytes | None:
 def frame_key(file: str | None) -> bytes | None:
     """The key of signed frames, from --frame-key-file or DSMRCTL_FRAME_KEY; its bytes as they are.
 
-    Raises UsageError for one that is not 16 to 64 bytes long; its text stays out of the message.
+    Raises UsageError for one that is not 16 to 64 bytes of UTF-8; its text stays out of it.
     """
-    if file is None:
-        key = os.environ.get("DSMRCTL_FRAME_KEY", "").encode()
-    elif file == "-":
-        key = sys.stdin.buffer.readline().rstrip(b"\r\n")
-    else:
-        key = Path(file).read_bytes().rstrip(b"\r\n")
-    if not key and file is None:
+    text = keys.read_text(file, "DSMRCTL_FRAME_KEY", "frame key")
+    if text is None:
         return None
+    key = text.encode()
     if not 16 <= len(key) <= 64:
         raise errors.UsageError(
             f"a frame key has 16 to 64 bytes, this one has {len(key)}",
@@ -204,5 +198,5 @@ class Tally:
         if total and not terminal.json:
             terminal.note("\n".join([f"{self.valid} telegrams, {total} rejected:", *counts]))
         elif total:
-            terminal.note(dumps({"rejected": dict(self.rejected)}))
+            terminal.record_note({"rejected": dict(self.rejected)})
         return errors.BAD_DATA if strict and total else errors.DONE
