@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from dsmrctl import errors, options
 from dsmrctl.commands import reading
-from dsmrctl.terminal.output import Terminal, dumps
+from dsmrctl.terminal.output import Terminal
 
 if TYPE_CHECKING:
     from dsmrctl.network.frames import Intake, Received
@@ -191,7 +191,7 @@ class Lines:
         self._noted = True
         lines = [f"no frame for {NOTE_S:g} s; still waiting", *hints(self._receiver, self._intake)]
         if self._terminal.json:
-            self._terminal.note(dumps({"note": lines[0], "hint": "\n".join(lines[1:])}))
+            self._terminal.record_note({"note": lines[0], "hint": "\n".join(lines[1:])})
         else:
             self._terminal.note("\n  ".join(lines))
 
