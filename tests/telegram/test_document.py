@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from captured import BESIDE, NAMES, capture
+from captured import NAMES, capture
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -187,15 +187,3 @@ def test_whole_watts_are_exact(number: Decimal, unit: str) -> None:
     assert found is not None
     exact = number * units[unit]
     assert found == exact if unit.startswith("k") else abs(found - exact) <= Decimal("0.5")
-
-
-@pytest.mark.skipif(not BESIDE.is_dir(), reason="no real captures beside the project")
-def test_the_real_belgian_telegram_gives_what_the_issue_asks() -> None:
-    name = "ndokter-dsmr_parser__example_telegrams__FLU5253769484__01.txt"
-    found = as_json(parse((BESIDE / name).read_bytes()))
-    assert (found["import_t1_wh"], found["import_t2_wh"]) == (34, 15758)
-    assert (found["quarter_w"], found["month_peak_w"]) == (2351, 2589)
-    assert [(peak["month"], peak["w"]) for peak in found["peaks"]] == [
-        ("2020-02", 4318), ("2020-03", 5980), ("2020-04", 3695),
-    ]  # fmt: skip
-    assert (found["gas_m3"], found["water_m3"]) == (Decimal("112.384"), Decimal("872.234"))
