@@ -61,7 +61,14 @@ def demo(
     ):
         try:
             # Ten seconds without a frame would be a fault of ours, not of the household.
-            return follow(terminal, receiver, count=count, timeout=10.0, duration=duration)
+            return follow(
+                terminal,
+                receiver,
+                count=count,
+                timeout=10.0,
+                duration=duration,
+                title="dsmrctl demo",
+            )
         except errors.NoAnswer as few:
             raise errors.NoAnswer(
                 few.message, hint="a frame a second comes: give it longer, or more --speed"

@@ -75,6 +75,7 @@ def follow(
     count: int | None = None,
     timeout: float | None = None,
     duration: float | None = None,
+    title: str = "dsmrctl listen",
 ) -> int:
     """Show what a receiver hears until `count`, silence of `timeout` or `duration`; exit code.
 
@@ -83,7 +84,11 @@ def follow(
     from dsmrctl.network.frames import Intake
 
     intake = Intake(layout, key)
-    view = Live(terminal, receiver, intake) if terminal.live else Lines(terminal, receiver, intake)
+    view = (
+        Live(terminal, receiver, intake, title)
+        if terminal.live
+        else Lines(terminal, receiver, intake)
+    )
     try:
         with view:
             _follow(receiver, intake, view, count, timeout, duration)
@@ -232,10 +237,11 @@ def line_of(received: Received) -> str:
 class Live:
     """The live view of the newest frame."""
 
-    def __init__(self, terminal: Terminal, receiver: Receiver, intake: Intake) -> None:
+    def __init__(self, terminal: Terminal, receiver: Receiver, intake: Intake, title: str) -> None:
         from dsmrctl.terminal.live import LiveView
 
         self._screen = LiveView(terminal)
+        self._title = title
         self._receiver = receiver
         self._intake = intake
         self._newest: Received | None = None
@@ -259,7 +265,9 @@ class Live:
 
     def _draw(self, silent_s: float) -> None:
         self._drawn = time.monotonic()
-        self._screen.show(view_of(self._receiver, self._intake, self._newest, silent_s))
+        view = view_of(self._receiver, self._intake, self._newest, silent_s)
+        view.title = self._title
+        self._screen.show(view)
 
 
 def view_of(receiver: Receiver, intake: Intake, newest: Received | None, silent_s: float) -> Any:

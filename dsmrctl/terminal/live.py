@@ -62,6 +62,7 @@ class FrameView:
     elapsed_s: int | None = None
     values: dict[str, Any] = field(default_factory=dict)
     hints: Sequence[str] = ()
+    title: str = "dsmrctl listen"
 
 
 def grouped(number: int | None, unknown: str = "—") -> str:
@@ -210,7 +211,7 @@ def render(view: FrameView, fancy: bool = True) -> Text:
     if view.minute is not None and view.second is not None:
         clock = f"meter's clock …:{view.minute:02d}:{view.second:02d}"
         clock = clock if fancy else clock.replace("…", "")
-    title = f"  dsmrctl listen   {safe(view.where, 36)}"
+    title = f"  {view.title}   {safe(view.where, 36)}"
     lines = [Text(f"{title:<54}").append(clock), Text(("─" if fancy else "-") * WIDTH)]
     if not view.frames:
         lines += [Text(), Text(f"  Waiting for frames: {view.age_s:.0f} s", "bold"), Text()]
