@@ -72,7 +72,15 @@ def test_on_a_terminal_a_live_view_shows_powers_quarter_and_peak(tmp_path: Path)
     shown = on_a_terminal(
         ["demo", "--duration", "2s", "--group", "239.255.71.5:17108"], tmp_path, LINES="24"
     ).decode()
-    for words in ("dsmrctl demo", "IMPORT, W", "EXPORT, W", "Quarter", "Forecast", "Month peak", "Ctrl-C"):
+    for words in (
+        "dsmrctl demo",
+        "IMPORT, W",
+        "EXPORT, W",
+        "Quarter",
+        "Forecast",
+        "Month peak",
+        "Ctrl-C",
+    ):
         assert words in shown
     assert shown.rstrip().endswith("\x1b[?25h") or "\x1b[?1049l" in shown
 
