@@ -28,7 +28,7 @@ check: $(READY) ## the inner loop: ruff, pyright, fast tests
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/pyright
-	$(ISOLATED) $(BIN)/pytest -q -n 2 $(FAST)
+	DSMRCTL_TESTS_PROFILE=quick $(ISOLATED) $(BIN)/pytest -q -n 2 $(FAST)
 
 test: $(READY) ## every test but the long simulations
 	$(BIN)/ruff check .

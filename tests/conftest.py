@@ -19,7 +19,8 @@ CAPTURES = ROOT / "tests" / "captures" / "p1"
 BELGIAN = CAPTURES / "belgium_emucs-1.7.1_gas_water_13-months.txt"
 
 settings.register_profile("house", deadline=None)
-settings.load_profile("house")
+settings.register_profile("quick", deadline=None, max_examples=20)  # `make check`
+settings.load_profile(os.environ.get("DSMRCTL_TESTS_PROFILE", "house"))
 
 
 class Ran(NamedTuple):

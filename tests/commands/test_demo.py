@@ -21,6 +21,7 @@ def frames(ran_out: str) -> list[dict[str, int]]:
     return [json.loads(line)["frame"] for line in ran_out.splitlines()]
 
 
+@pytest.mark.slow
 def test_a_frame_comes_for_each_second_of_the_household(dsmrctl: Run) -> None:
     ran = dsmrctl(
         *("demo", "--json", "--speed", "10", "--count", "20", "--group", "239.255.71.1:17101"),
@@ -31,6 +32,7 @@ def test_a_frame_comes_for_each_second_of_the_household(dsmrctl: Run) -> None:
     assert seconds == list(range(20))
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_household_and_another_another(dsmrctl: Run) -> None:
     def registers(seed: int, port: int) -> list[int]:
         ran = dsmrctl(
@@ -67,6 +69,7 @@ def test_frames_go_by_unicast_where_loopback_carries_no_multicast() -> None:
         assert receiver.receive(10)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="no pseudo terminals there")
 def test_on_a_terminal_a_live_view_shows_powers_quarter_and_peak(tmp_path: Path) -> None:
     shown = on_a_terminal(

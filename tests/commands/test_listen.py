@@ -140,6 +140,7 @@ def test_bad_frames_between_good_ones_are_counted_and_shown_harmlessly(
     assert "Traceback" not in ran.err
 
 
+@pytest.mark.slow
 def test_fewer_than_asked_is_no_answer(dsmrctl: Run, group: str) -> None:
     one_in_two = [GOOD, *[BAD] * 100]  # one good frame in two seconds
     with sending(group, *one_in_two):
@@ -148,6 +149,7 @@ def test_fewer_than_asked_is_no_answer(dsmrctl: Run, group: str) -> None:
     assert re.search(r"only \d of 50 frames came", ran.err)
 
 
+@pytest.mark.slow
 def test_frames_that_stop_end_a_listening_without_count_well(tmp_path: Path, group: str) -> None:
     with start(tmp_path, "--timeout", "2s", "--group", group, *LO) as running:
         assert running.stdout
@@ -170,6 +172,7 @@ def test_without_a_timeout_thirty_silent_seconds_are_told_once(group: str) -> No
     assert out.getvalue() == ""
 
 
+@pytest.mark.slow
 def test_a_duration_ends_it(dsmrctl: Run, group: str) -> None:
     with sending(group, GOOD):
         ran = dsmrctl("listen", "--duration", "2s", "--group", group, *LO)

@@ -138,6 +138,7 @@ def test_the_broker_gets_quantities_and_home_assistants_discovery(
     assert json.loads(by_end["config"])["origin"]["name"] == "dsmrctl"
 
 
+@pytest.mark.slow
 def test_frames_of_another_interface_reach_the_broker_and_none_are_sent(
     tmp_path: Path, broker: Mosquitto, listen: Callable[..., Listener]
 ) -> None:

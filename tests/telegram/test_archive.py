@@ -368,6 +368,7 @@ disturbances = st.one_of(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=60)
 @given(st.lists(st.tuples(runs, disturbances), max_size=5), st.integers(500, 60_000))
 def test_noise_cut_telegrams_and_other_meters_in_the_middle(
@@ -381,6 +382,7 @@ def test_noise_cut_telegrams_and_other_meters_in_the_middle(
     assert [reject for block in blocks for reject in block.rejects] == rejects
 
 
+@pytest.mark.slow
 @settings(max_examples=60)
 @given(st.data())
 def test_bits_that_fall_over_anywhere_change_nothing_that_the_general_parser_would_not(

@@ -447,6 +447,7 @@ HOSTILE = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("pattern", HOSTILE.values(), ids=HOSTILE.keys())
 def test_hostile_streams_take_bounded_memory_and_linear_time(pattern: bytes) -> None:
     block = (pattern * (32768 // len(pattern) + 1))[:32768]

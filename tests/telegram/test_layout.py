@@ -263,6 +263,7 @@ lines = st.one_of(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=300)
 @given(st.lists(lines, min_size=1, max_size=12), st.data())
 def test_telegrams_nobody_has_seen_are_read_as_the_general_parser_does(

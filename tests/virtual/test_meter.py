@@ -357,6 +357,7 @@ def _board_time(utc: int) -> int:
     return utc - EPOCH + int(offset.total_seconds())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("version", ["1.4", "1.7.1"])
 @pytest.mark.parametrize("day", [(2026, 3, 28), (2026, 10, 24), (2026, 12, 31), (2026, 5, 30)])
 def test_the_boards_quarters_and_peaks_are_the_meters(day: tuple[int, ...], version: str) -> None:
