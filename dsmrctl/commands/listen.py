@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +20,7 @@ NOTE_S = 30.0
 _DRAW_S = 0.1
 _TICK_S = 1.0
 _HINTS_S = 5.0
+_SILENT_S = 10.0  # a board that hears nothing for so long switches its outputs off
 
 
 def listen(
@@ -217,9 +217,8 @@ def line_of(received: Received) -> str:
 
     frame = received.frame
     clock = "-" if frame.minute is None else f"{frame.minute:02d}:{frame.second or 0:02d}"
-    when = datetime.fromisoformat(found["time"]).isoformat(timespec="seconds")
-    columns: Sequence[str] = (
-        when,
+    columns = (
+        datetime.fromisoformat(found["time"]).isoformat(timespec="seconds"),
         f"import {watts('import')}",
         f"export {watts('export')}",
         f"tariff {found['tariff'] or '-'}",
@@ -272,6 +271,7 @@ class Live:
 
 def view_of(receiver: Receiver, intake: Intake, newest: Received | None, silent_s: float) -> Any:
     """What the live view shows of the newest frame and the counts."""
+    from dsmrctl.firmware.core.demand import LEAST_W
     from dsmrctl.network import frames
     from dsmrctl.network.multicast import format_group
     from dsmrctl.terminal.live import FrameView
@@ -279,6 +279,8 @@ def view_of(receiver: Receiver, intake: Intake, newest: Received | None, silent_
     view = FrameView(
         where=format_group(receiver.group, receiver.port),
         age_s=silent_s,
+        least_w=LEAST_W,
+        silent_s=_SILENT_S,
         frames=intake.good,
         refused=intake.refused.total(),
         lost=receiver.dropped,

@@ -194,7 +194,8 @@ def _listen(host: str, port: int) -> socket.socket:
 
 
 def _refused(error: OSError, place: str) -> errors.Refused:
-    if error.errno == errno.EADDRINUSE:
+    # Windows says 10013 (WSAEACCES) of a port another program keeps to itself.
+    if error.errno in (errno.EADDRINUSE, 10013):
         return errors.Refused(
             f"{place} is in use: is another dsmrctl serve running?",
             hint="stop it, or give --tcp another port",

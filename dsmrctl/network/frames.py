@@ -183,7 +183,8 @@ class Intake:
 def quantities(received: Received) -> dict[str, Any]:
     """What the frame says by the names of `quantities`; the time is when it came.
 
-    A month peak of 0 is unknown, so None. The names are always NAMES, in that order.
+    A month peak of 0 is unknown, so None; the threshold is a monitor's own setting, which no frame
+    tells, so it is always None. The names are always NAMES, in that order.
     """
     frame = received.frame
     seconds, nanoseconds = divmod(received.time_ns, 10**9)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import select
 import socket
+import struct
 import sys
 import time
 from collections import deque
@@ -21,6 +22,7 @@ from dsmrctl.network.membership import Membership
 
 GROUP = "224.0.1.3"
 PORT = 8266
+LOOPBACK = "127.0.0.1"
 
 # A frame has 512 bytes at most; of a longer datagram no more is kept than shows that it is one.
 LONGEST = 1024
@@ -263,11 +265,23 @@ class Receiver:
         self.close()
 
 
+def _interface(nic: networks.Nic) -> bytes:
+    """What IP_MULTICAST_IF takes: the interface's number where it can, which outlives its address.
+
+    Linux's struct ip_mreqn has no address then, else the old one stays the sender's.
+    """
+    if sys.platform.startswith("linux") and nic.number and not nic.address.startswith("127."):
+        return struct.pack("@4s4si", bytes(4), bytes(4), nic.number)
+    # Loopback too: its address is for this computer only, so the kernel would choose another.
+    return socket.inet_aton(nic.address)
+
+
 class Sender:
     """Sends to a multicast group, a broadcast or a unicast address.
 
-    nic: a name or an address; None keeps multicast on this computer (loopback). ttl 1: never
-    beyond the local network; 0: never beyond this computer. Raises NotFound.
+    nic: a name or an address; None keeps multicast on this computer (loopback) and lets the system
+    route anything else. ttl 1: never beyond the local network; 0: never beyond this computer.
+    Raises NotFound, NetworkDown.
     """
 
     def __init__(
@@ -286,13 +300,17 @@ class Sender:
 
     def _open(self) -> socket.socket:
         """A socket on the network as it is now: its address may have changed since the last."""
-        address = "127.0.0.1" if self._nic is None else networks.find([self._nic])[0].address
+        if self._nic is None:
+            address, interface = LOOPBACK, socket.inet_aton(LOOPBACK)
+        else:
+            nic = networks.find([self._nic])[0]
+            address, interface = nic.address, _interface(nic)
         opened = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         try:
             opened.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
             if is_multicast(self.group):
                 for option, value in (
-                    (socket.IP_MULTICAST_IF, socket.inet_aton(address)),
+                    (socket.IP_MULTICAST_IF, interface),
                     (socket.IP_MULTICAST_TTL, self._ttl),
                     (socket.IP_MULTICAST_LOOP, int(self._loop)),
                 ):

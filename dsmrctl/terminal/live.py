@@ -19,9 +19,6 @@ if TYPE_CHECKING:
     from rich.text import Text
 
 WIDTH, HEIGHT = 80, 24
-# Flanders bills a month peak of at least this.
-LEAST_W = 2500
-SILENT_S = 10.0
 
 # Three lines a digit, seven segments each.
 _DIGITS = {
@@ -44,11 +41,14 @@ _DIGITS = {
 class FrameView:
     """What the view of frames shows; None is unknown. Powers in W, registers in Wh, times in s.
 
+    least_w: the least month peak that is billed; silent_s: after how long boards switch off.
     Text from the network is made harmless here, not by the caller.
     """
 
     where: str
     age_s: float
+    least_w: int = field(kw_only=True)
+    silent_s: float = field(kw_only=True)
     frames: int = 0
     refused: int = 0
     refused_why: str | None = None
@@ -130,7 +130,7 @@ def _quarter(view: FrameView, fancy: bool) -> list[Text]:
 
     so_far, forecast = view.values.get("quarter_w"), view.values.get("forecast_w")
     peak = view.values.get("month_peak_w")
-    full = max(peak or 0, LEAST_W)
+    full = max(peak or 0, view.least_w, 1)
     left = ""
     if view.elapsed_s is not None:
         minutes, seconds = divmod(900 - view.elapsed_s, 60)
@@ -149,9 +149,9 @@ def _quarter(view: FrameView, fancy: bool) -> list[Text]:
         lines.append(_row("Forecast", watts(forecast), "not above the month peak"))
     if peak is None:
         lines.append(_row("Month peak", watts(None)))
-    elif peak < LEAST_W:
+    elif peak < view.least_w:
         lines.append(
-            _row("Month peak", watts(LEAST_W), f"the least billed; measured {watts(peak)}")
+            _row("Month peak", watts(view.least_w), f"the least billed; measured {watts(peak)}")
         )
     else:
         lines.append(_row("Month peak", watts(peak)))
@@ -197,7 +197,7 @@ def _foot(view: FrameView, fancy: bool) -> list[Text]:
     if view.tail:
         shown = " ".join(map(str, view.tail))
         lines.append(Text(f"  ! not known what the rest is: {safe(shown, 48)}", "bold"))
-    if view.age_s >= SILENT_S:
+    if view.age_s >= view.silent_s:
         text = f"  ! frames stopped {view.age_s:.0f} s ago; boards switch their outputs off"
         lines.append(Text(text, "bold red"))
     return lines

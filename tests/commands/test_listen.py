@@ -34,6 +34,7 @@ LO = ("--nic", "127.0.0.1")
 _numbers = iter(range(1, 250))
 
 GOOD = frame.build((83125000, 27689123, 2351, 0, 1, 11, 2, 2589, 1204, 900))
+KEY = b"an invented key, for tests only"
 BAD = b"\x1b]0;owned\x07 no frame"
 
 
@@ -141,6 +142,25 @@ def test_bad_frames_between_good_ones_are_counted_and_shown_harmlessly(
 
 
 @pytest.mark.slow
+def test_with_a_key_only_signed_frames_are_shown_and_the_others_told(
+    dsmrctl: Run, tmp_path: Path, group: str
+) -> None:
+    file = tmp_path / "frame.key"
+    file.write_text("an invented key, for tests only\n")
+    file.chmod(0o600)
+    signed = frame.sign(frame.build((1, 2, 3, 0, 1, 11, 2, 0, 0, 0)), KEY, 1000)
+    with sending(group, GOOD, signed):
+        done = dsmrctl("listen", "--group", group, *LO, "--json", "--frame-key-file", str(file),
+                       "--count", "1", "--duration", "10s")  # fmt: skip
+    assert done.code == 0, done.err
+    assert json.loads(done.out)["frame"]["n"] == 1000
+    with sending(group, GOOD):
+        done = dsmrctl("listen", "--group", group, *LO, "--frame-key-file", str(file),
+                       "--timeout", "0.5s")  # fmt: skip
+    assert done.code == errors.NO_ANSWER
+    assert "not signed with our key" in done.err
+
+
 def test_fewer_than_asked_is_no_answer(dsmrctl: Run, group: str) -> None:
     one_in_two = [GOOD, *[BAD] * 100]  # one good frame in two seconds
     with sending(group, *one_in_two):

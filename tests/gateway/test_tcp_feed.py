@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dsmrctl import errors
-from dsmrctl.gateway.tcp_feed import TelegramFeed, parse_address
+from dsmrctl.gateway.tcp_feed import TelegramFeed, _refused, parse_address
 from dsmrctl.telegram.crc import crc16
 
 
@@ -265,6 +265,12 @@ def test_a_port_in_use_is_refused_with_what_to_do(feed: TelegramFeed) -> None:
         TelegramFeed(port=feed.port)
     assert refused.value.hint is not None
     assert "--tcp" in refused.value.hint
+
+
+def test_windows_answer_for_a_port_in_use_gets_the_same_advice() -> None:
+    told = _refused(OSError(10013, "forbidden by its access permissions"), "127.0.0.1:8088")
+    assert "is in use" in told.message
+    assert "--tcp" in (told.hint or "")
 
 
 def test_a_port_is_free_again_at_once_after_the_end() -> None:

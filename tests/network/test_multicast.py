@@ -290,6 +290,36 @@ with (
     assert receiver.receive(1)
     assert receiver.joined == {"127.0.0.1"}, receiver.joined
     assert told() == 1
+ip("link", "add", "d0", "type", "veth", "peer", "name", "d1")
+ip("addr", "add", "10.77.0.1/24", "dev", "d0")
+ip("link", "set", "d0", "up")
+ip("link", "set", "d1", "up")
+with (
+    Receiver(group, 9098, ["d0"]) as receiver,
+    Sender(group, 9098, "10.77.0.1") as by_address,
+    Sender(group, 9098, "d0") as by_name,
+    Sender("10.77.0.9", 9098) as unicast,
+):
+    ip("addr", "del", "10.77.0.1/24", "dev", "d0")
+    ip("addr", "add", "10.77.0.2/24", "dev", "d0")
+    # Named by an address that is gone, it cannot find the network again: it must not lose it.
+    for sender in (by_address, by_name):
+        sender.send(b"from the new address")
+        (came,) = receiver.receive(5)
+        assert came.sender[0] == "10.77.0.2", came
+    unicast.send(b"routed, not bound to loopback")
+    ip("link", "del", "d0")
+    try:
+        by_name.send(b"frame")
+    except NetworkDown as down:
+        assert down.hint
+    else:
+        assert False, "the interface is gone"
+    ip("link", "add", "d0", "type", "veth", "peer", "name", "d1")
+    ip("addr", "add", "10.77.0.3/24", "dev", "d0")
+    ip("link", "set", "d0", "up")
+    ip("link", "set", "d1", "up")
+    by_name.send(b"the interface is back under another number")
 for target in ("10.99.0.1", "255.255.255.255"):
     with Sender(target, 9099) as sender:
         try:

@@ -35,6 +35,8 @@ VALUES = {
 VIEW = FrameView(
     where="224.0.1.3:8266",
     age_s=0.4,
+    least_w=2500,
+    silent_s=10.0,
     frames=1234,
     lost=0,
     senders=1,
@@ -113,9 +115,21 @@ def test_what_is_odd_is_told_beside_the_numbers() -> None:
     assert "\x1b" not in text
 
 
+def test_the_least_billed_peak_and_the_silence_that_matters_are_the_callers() -> None:
+    changed = replace(with_values(month_peak_w=2589), least_w=3100, silent_s=3.0, age_s=4.0)
+    assert "3 100 W   the least billed; measured 2 589 W" in shown(changed)
+    assert "frames stopped 4 s ago" in shown(changed)
+    assert "frames stopped" not in shown(replace(VIEW, age_s=4.0))
+
+
+def test_the_view_is_headed_by_what_runs() -> None:
+    assert "dsmrctl demo   224.0.1.3:8266" in shown(replace(VIEW, title="dsmrctl demo"))
+
+
 def test_while_nothing_comes_the_view_says_what_to_look_at() -> None:
-    waiting = FrameView("224.0.1.3:8266", 12.0, refused=2, refused_why="not JSON", hints=["power?"])
-    text = shown(waiting)
+    text = shown(
+        replace(VIEW, frames=0, age_s=12.0, refused=2, refused_why="not JSON", hints=["power?"])
+    )
     for words in ("Waiting for frames: 12 s", "2 refused: not JSON", "power?", "Ctrl-C"):
         assert words in text
 
