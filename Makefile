@@ -7,6 +7,8 @@ READY := $(VENV)/.ready
 # Tests run in a network namespace of their own where that is allowed, so that no datagram can leave.
 ISOLATED := $(BIN)/python tests/isolated.py
 FAST := -m "not slow and not soak"
+# The firmware is typed against the chip's modules, which are not this Python's.
+BOARD_TYPES := $(BIN)/pyright -p firmware.pyright.json --typeshedpath "$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')"
 
 .DEFAULT_GOAL := help
 .PHONY: help venv demo test check bench soak clean
@@ -28,12 +30,14 @@ check: $(READY) ## the inner loop: ruff, pyright, fast tests
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/pyright
+	$(BOARD_TYPES)
 	DSMRCTL_TESTS_PROFILE=quick $(ISOLATED) $(BIN)/pytest -q -n 2 $(FAST)
 
 test: $(READY) ## every test but the long simulations
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/pyright
+	$(BOARD_TYPES)
 	$(ISOLATED) $(BIN)/pytest -n 2 -m "not soak"
 
 soak: $(READY) ## the long simulations

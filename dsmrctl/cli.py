@@ -19,6 +19,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "telegram": ("The meter", "Read, parse and explain what the meter sends."),
     "serve": ("The meter", "This computer as the interface: telegrams in, frames out."),
     "listen": ("The network", "Show the frames on the network as they come."),
+    "firmware": (
+        "The boards",
+        "The boards' firmware: bundles, what is in them, and making them.",
+    ),
     "demo": ("Try it", "A household on this computer: meter, frames and a live view."),
 }
 

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import pytest
 from brokers import broker, listen, locked_broker  # noqa: F401 - fixtures
+from virtual_boards import blinking, world  # noqa: F401 - fixtures
 from hypothesis import settings
 
 ROOT = Path(__file__).parents[1]

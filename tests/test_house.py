@@ -70,7 +70,8 @@ def test_imports_point_down(file: Path) -> None:
 
 @pytest.mark.parametrize("file", FILES, ids=IDS)
 def test_only_the_terminal_prints(file: Path) -> None:
-    if "terminal" in file.parts:
+    # A board's serial line is not this computer's screen; its own lint says who may write there.
+    if {"terminal", "firmware", "chip"} & set(file.parts):
         return
     calls = [
         node.func.id

@@ -54,7 +54,7 @@ class Objects:
     """What one telegram tells; cleared and filled again, so that no telegram costs heap."""
 
     def __init__(self):
-        self._values = [None] * (_PEAKS + 3 * _MOST_PEAKS)
+        self._values: list = [None] * (_PEAKS + 3 * _MOST_PEAKS)
         self._serial = b""
 
     def clear(self):

@@ -1,0 +1,46 @@
+# The smallest board: its LED blinks, its page tells. What an app needs, and nothing more.
+import machine
+
+from ..lib import multicast
+
+
+class App:
+    def __init__(self, board):
+        self.board = board
+        gpio, self.rests = board.pins["led"]
+        self.pin = machine.Pin(gpio, machine.Pin.OUT, value=self.rests)
+        self.led = False
+        self.blinks = self.frames = 0
+        self.group = multicast.Group(board, self.heard)
+        self.timer = None
+
+    # The settings, at the start and when they change.
+    def configure(self, settings):
+        board = self.board
+        board.loop.cancel(self.timer)
+        period = settings["period_ms"]
+        self.timer = board.loop.after(period, self.beat, period)
+        board.rare("events", "group", self.group, None, settings["frame_group"])
+
+    # The address of a network that came, or None: it went.
+    def online(self, ip):
+        self.board.rare("events", "group", self.group, ip)
+
+    def beat(self):
+        self.led = not self.led
+        self.blinks += self.led
+        self.light(self.led)
+
+    # Also for someone who asks which board this is.
+    def light(self, on):
+        self.pin(1 - self.rests if on else self.rests)
+
+    def heard(self, data, sender):
+        self.frames += 1
+
+    # Before a restart: the outputs rest.
+    def stop(self):
+        self.light(False)
+
+    def status(self):
+        return {"led": self.led, "blinks": self.blinks, "frames": self.frames}

@@ -1,0 +1,58 @@
+# What stays in memory of every board: little. What is rare is loaded for one use, by `rare`, and
+# then forgotten, since the chip has 38 KB for everything.
+import gc
+import sys
+
+
+class Board:
+    # Loads a module of lib, calls its answer(board, *more), and forgets it.
+    def rare(self, name, *more):
+        try:
+            return __import__(self.slot + ".lib." + name, None, None, ("answer",)).answer(
+                self, *more
+            )
+        finally:
+            # The least memory that was ever free is told by /api/info.
+            gc.collect()
+            self.low = min(self.low, gc.mem_free())
+            for name in list(sys.modules):
+                if name not in self.keep:
+                    del sys.modules[name]
+                    package, child = name.rsplit(".", 1)
+                    package = sys.modules.get(package)
+                    if hasattr(package, child):
+                        delattr(package, child)
+            gc.collect()
+
+    # The web: what a page asks every two seconds is answered from here.
+    def answer(self, client, path):
+        if path == b"/api/status":
+            client.reply(200, self.app.status())
+        else:
+            name = self.rare("request", client)
+            if name:
+                self.rare(name, client)
+
+    # An event in ms milliseconds. A function of a rare module would keep the whole of it here.
+    def later(self, ms, event):
+        self.loop.after(ms, lambda: self.rare("events", event))
+
+
+def start(slot, record, dog, uart, heard, unconfirmed):
+    board = Board()
+    board.slot = slot
+    board.low = gc.mem_free()
+    board.keep = ()
+    from . import http, loop, names, wifi  # noqa: F401 (they stay)
+
+    app = __import__(slot + ".apps." + record["board"], None, None, ("App",)).App
+    board.keep = tuple(sys.modules)
+    board.rare("events", "begin", record, dog, uart, unconfirmed, app)
+    board.rare("settings", None)
+    board.server = http.Server(board)
+    board.wifi = wifi.Wifi(board)
+    if heard:
+        board.rare("portal", heard)
+    turn = board.loop.turn
+    while True:
+        turn()

@@ -1,0 +1,115 @@
+# What happens seldom: the start, the network came or went, a new version holds, the end.
+import machine
+import network
+import socket
+import time
+
+from . import loop, names, store
+
+
+def answer(board, what, *more):
+    if what == "begin":
+        begin(board, *more)
+    elif what == "group":
+        regroup(board, *more)
+    elif what == "came":
+        board.rare("mdns", "start", board.wifi.ip())
+        board.app.online(board.wifi.ip())
+    elif what == "went":
+        board.rare("mdns", "stop")
+        board.app.online(None)
+    elif what == "confirm":
+        confirm(board)
+    elif what == "blink":
+        blink(board)
+    elif what == "tick":
+        uptime(board)
+        board.later(3600000, "tick")
+    else:
+        board.rare("mdns", "stop")
+        board.app.stop()
+        machine.reset()
+
+
+# A new version that has its network and whose loop ran for half a minute is the version now.
+def confirm(board):
+    if not board.wifi.online:
+        board.later(1000, "confirm")
+    elif board.unconfirmed:
+        board.unconfirmed = False
+        store.write("/boot.json", {"slot": board.slot})
+
+
+# The light blinks for ten seconds, twice a second.
+def blink(board):
+    board.blinks -= 1
+    board.app.light(board.blinks % 2)
+    if board.blinks > 0:
+        board.later(250, "blink")
+
+
+# The chip's milliseconds wrap after twelve days: summed up by the hour.
+def uptime(board):
+    now = time.ticks_ms()
+    board.up_ms += time.ticks_diff(now, board.ticked)
+    board.ticked = now
+    return board.up_ms // 1000
+
+
+# Who this board is, and what it starts with.
+def begin(board, record, dog, uart, unconfirmed, app):
+    board.loop = loop.Loop(dog.feed)
+    board.kind = record["board"]
+    board.hardware = record["hardware"]
+    board.pins = record["pins"]
+    board.port = record.get("port", 80)
+    board.host = record.get("host", "dsmr_" + board.kind)
+    board.version = version(board.slot)
+    mac = network.WLAN(network.STA_IF).config("mac")
+    board.ident = "%02x%02x%02x" % (mac[3], mac[4], mac[5])
+    board.unconfirmed = unconfirmed
+    board.uart = uart
+    # The portal and the serial line's ear, while there is an access point; the client of an
+    # update that is under way; how often the light still blinks for someone who looks for it.
+    board.portal = board.serial = board.busy = None
+    board.blinks = 0
+    board.up_ms = 0
+    board.ticked = time.ticks_ms()
+    board.names = names.Names(board)
+    board.app = app(board)
+    board.later(3600000, "tick")
+    if unconfirmed:
+        board.later(30000, "confirm")
+
+
+# It stands at the start of the list, which need not be read whole.
+def version(slot):
+    try:
+        with open("/" + slot + "/files.json") as file:
+            return file.read(48).split('"')[3]
+    except (OSError, IndexError):
+        return "0.0.0"
+
+
+# A group's start and end: the network came or went, or the setting names another one.
+def regroup(board, group, ip, setting=None):
+    if setting:
+        group.address, port = setting.split(":")
+        group.port = int(port)
+        ip = group.ip
+    if group.socket:
+        board.loop.drop(group.socket)
+        group.socket.close()
+        group.socket = None
+    elif group.beats == 0 and not setting:
+        board.loop.after(5000, group.check, 5000)
+    group.ip = ip
+    if ip:
+        s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        s.bind(("0.0.0.0", group.port))
+        s.setblocking(False)
+        group.socket = s
+        group.join()
+        if group.heard:
+            board.loop.watch(s, group.take)

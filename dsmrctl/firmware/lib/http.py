@@ -1,0 +1,127 @@
+# The web server's door, which stays in memory: two browsers at once, heads of 1 KB, answers in
+# pieces. Reading a request is request.py's.
+import json
+import socket
+
+
+class Server:
+    def __init__(self, board):
+        self.board = board
+        self.clients = []
+        s = socket.socket()
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        s.bind(("0.0.0.0", board.port))
+        s.listen(2)
+        s.setblocking(False)
+        self.socket = s
+        board.loop.watch(s, self.accept)
+        board.loop.after(1000, self.check, 1000)
+
+    def accept(self, stream, event):
+        try:
+            client = Client(self, stream.accept()[0])
+        except (OSError, MemoryError):
+            return
+        self.clients.append(client)
+        self.board.loop.watch(client.stream, client.take)
+        # More of them wait their turn in the chip's own queue.
+        if len(self.clients) >= 2:
+            self.board.loop.drop(stream)
+
+    def check(self):
+        for client in list(self.clients):
+            client.left_s -= 1
+            if client.left_s < 0:
+                if client.out is None:
+                    client.error(408, "the request took longer than 8 s")
+                    client.left_s = 1
+                else:
+                    client.close()
+
+
+class Client:
+    def __init__(self, server, stream):
+        self.server = server
+        self.stream = stream
+        self.buffer = bytearray(1024)
+        self.size = self.left = 0  # in the buffer; of the body, still to come
+        self.left_s = 8
+        self.feed = None  # what takes the body
+        self.out = self.more = None  # the answer's bytes to be sent now; what brings the next
+        self.extra = ""
+        stream.setblocking(False)
+
+    def close(self):
+        server = self.server
+        if self in server.clients:
+            server.clients.remove(self)
+            server.board.loop.drop(self.stream)
+            self.stream.close()
+            server.board.loop.watch(server.socket, server.accept)
+            if self.more:
+                self.more.close()
+            if self.feed:
+                self.feed(self, None)
+
+    # Something can be read: more of the request, or its end.
+    def take(self, stream, event):
+        try:
+            buffer = self.buffer
+            size = stream.readinto(memoryview(buffer)[self.size :])
+            if not size:
+                if size == 0:
+                    self.close()
+                return
+            self.size += size
+            if self.out is not None:
+                self.size = 0  # of a request that was refused: thrown away
+            elif self.feed:
+                self.feed(self, self.size)
+            elif self.size == 1024 or buffer.find(b"\r\n\r\n", 0, self.size) >= 0:
+                get = buffer[:4] == b"GET "
+                self.server.board.answer(
+                    self, bytes(buffer[4 : buffer.find(b" ", 4, 32)]) if get else b""
+                )
+        except OSError:
+            self.close()
+        except MemoryError:
+            self.error(503, "not enough memory now; try again")
+
+    def error(self, status, sentence):
+        self.reply(status, {"error": sentence})
+
+    # content: bytes, or something for JSON, or None when `more` brings it: a file or a generator.
+    def reply(self, status, content, kind="application/json", more=None):
+        if content is None:
+            content = b""
+        else:
+            if not isinstance(content, bytes):
+                content = json.dumps(content).encode()
+            self.extra += "Content-Length: %d\r\n" % len(content)
+        self.out = (
+            "HTTP/1.1 %d \r\nContent-Type: %s\r\nConnection: close\r\n%s\r\n"
+            % (status, kind, self.extra)
+        ).encode() + content
+        self.more = more
+        self.left_s = 8
+        self.server.board.loop.watch(self.stream, self.give, True)
+
+    # Something can be written.
+    def give(self, stream, event):
+        try:
+            if self.out:
+                size = stream.write(self.out)
+                self.out = self.out[size or 0 :]
+            more = self.more
+            if not self.out and more:
+                self.out = more.read(256) if hasattr(more, "read") else next(more, b"")
+            if not self.out:
+                if self.left > 0:
+                    # A connection closed on unread bytes would take the answer back: the rest of
+                    # a body that was refused is thrown away for a while.
+                    self.left_s = 2
+                    self.server.board.loop.watch(stream, self.take)
+                else:
+                    self.close()
+        except (OSError, MemoryError):
+            self.close()

@@ -1,0 +1,68 @@
+# What a board tells of itself: who it is, how it is, its last crashes. And: which one is it?
+import gc
+import machine
+import sys
+
+from . import store
+from .events import uptime
+
+
+def answer(board, client):
+    call = client.path[5:]
+    if call == "info":
+        client.reply(200, info(board))
+    elif call == "log":
+        client.reply(200, None, "text/plain; charset=utf-8", log())
+    elif call == "restart":
+        client.reply(202, {})
+        board.later(1000, "stop")
+    else:
+        if not board.blinks:
+            board.later(250, "blink")
+        board.blinks = 40
+        client.reply(200, {})
+
+
+def info(board):
+    wifi = board.wifi
+    settings = store.read("/settings.json") or {}
+    return {
+        "board": board.kind,
+        "hw": board.hardware,
+        "fw": board.version,
+        "id": board.ident,
+        "name": board.named,
+        "host": board.names.host + ".local",
+        "language": settings.get("language", "nl"),
+        "micropython": "%d.%d.%d" % tuple(sys.implementation.version[:3]),
+        "frames": [1, 2],
+        "uptime_s": uptime(board),
+        "reset_cause": cause(),
+        "heap_free": gc.mem_free(),
+        "heap_low": board.low,
+        "unconfirmed": board.unconfirmed,
+        "access_point": wifi.portal,
+        "wifi": {
+            "ssid": wifi.ssid,
+            "rssi_dbm": wifi.station.status("rssi") if wifi.online else None,
+            "ip": wifi.ip() if wifi.online else None,
+        },
+    }
+
+
+def cause():
+    found = machine.reset_cause()
+    for name in ("PWRON", "WDT", "SOFT", "HARD", "DEEPSLEEP"):
+        if getattr(machine, name + "_RESET", None) == found:
+            return name.lower()
+    return str(found)
+
+
+def log():
+    for name in ("/crash.old", "/crash.txt"):
+        try:
+            with open(name, "rb") as file:
+                while piece := file.read(256):
+                    yield piece
+        except OSError:
+            pass

@@ -1,0 +1,54 @@
+# The one place where a board waits: sockets, the UART and timers by one select.poll.
+import select
+import time
+
+
+class Loop:
+    # feed: called every turn (the watchdog's).
+    def __init__(self, feed):
+        self.feed = feed
+        self.poll = select.poll()
+        self.handlers = {}
+        self.timers = []
+
+    # handler(stream, event) is called when the stream can be read, or written to (write).
+    def watch(self, stream, handler, write=False):
+        self.handlers[id(stream)] = handler
+        self.poll.register(stream, select.POLLOUT if write else select.POLLIN)
+
+    def drop(self, stream):
+        if self.handlers.pop(id(stream), None):
+            self.poll.unregister(stream)
+
+    # call() in ms milliseconds, and then every `every` milliseconds; gives the timer for cancel().
+    def after(self, ms, call, every=0):
+        timer = [time.ticks_add(time.ticks_ms(), ms), every, call]
+        self.timers.append(timer)
+        return timer
+
+    def cancel(self, timer):
+        if timer in self.timers:
+            self.timers.remove(timer)
+
+    # One wait of at most a second, and what came of it.
+    def turn(self):
+        self.feed()
+        now = time.ticks_ms()
+        wait = 1000
+        for timer in self.timers:
+            wait = min(wait, time.ticks_diff(timer[0], now))
+        for stream, event in self.poll.ipoll(max(wait, 0)):
+            # A handler before this one may have closed the stream.
+            handler = self.handlers.get(id(stream))
+            if handler:
+                handler(stream, event)
+        now = time.ticks_ms()
+        for timer in list(self.timers):
+            late = time.ticks_diff(now, timer[0])
+            if late >= 0 and timer in self.timers:
+                if timer[1]:
+                    # Beats that were missed, during a long write to flash, are left out.
+                    timer[0] = time.ticks_add(now, timer[1] - late % timer[1])
+                else:
+                    self.timers.remove(timer)
+                timer[2]()

