@@ -12,8 +12,9 @@ from typing import NamedTuple
 
 import pytest
 from brokers import broker, listen, locked_broker  # noqa: F401 - fixtures
-from virtual_boards import blinking, world  # noqa: F401 - fixtures
 from hypothesis import settings
+from isolated import INSIDE, bring_loopback_up
+from virtual_boards import blinking, world  # noqa: F401 - fixtures
 
 ROOT = Path(__file__).parents[1]
 CAPTURES = ROOT / "tests" / "captures" / "p1"
@@ -22,6 +23,16 @@ BELGIAN = CAPTURES / "belgium_emucs-1.7.1_gas_water_13-months.txt"
 settings.register_profile("house", deadline=None)
 settings.register_profile("quick", deadline=None, max_examples=20)  # `make check`
 settings.load_profile(os.environ.get("DSMRCTL_TESTS_PROFILE", "house"))
+
+
+def pytest_configure() -> None:
+    """Each worker in a network of its own: boards and frames of one are not heard by another."""
+    if os.environ.get(INSIDE) == "yes" and "PYTEST_XDIST_WORKER" in os.environ:
+        import ctypes
+
+        new_network = 0x40000000  # CLONE_NEWNET
+        if ctypes.CDLL(None, use_errno=True).unshare(new_network) == 0:
+            bring_loopback_up()
 
 
 class Ran(NamedTuple):

@@ -19,6 +19,8 @@ def world(tmp_path: Path) -> Iterator[World]:
     made = World(tmp_path)
     made.air.on(SSID, KEY, -55)
     yield made
+    for board in made.boards:  # shown when the test fails
+        print(board.address, board.resets, board.faults, board.log[-3000:])
     made.close()
 
 

@@ -66,7 +66,7 @@ try:
     network.WLAN(network.STA_IF).active(True)
     print("dsmrctl", board.get("board"), board.get("hardware"), "- Ctrl-C within 2 s stops it")
     os.dupterm(None, 1)
-    uart = machine.UART(0, 115200, rxbuf=2048, timeout=0)
+    uart = machine.UART(0, 115200, rxbuf=256, timeout=0)
     stopped = window()
     if stopped:
         os.dupterm(uart, 1)

@@ -33,8 +33,8 @@ def choose():
 
 if not stopped:  # pyright: ignore[reportUndefinedVariable]
     dog = machine.WDT()
+    chosen = choose()
     try:
-        chosen = choose()
         # Nothing of the start stays in memory.
         del choose
         gc.collect()
@@ -48,18 +48,11 @@ if not stopped:  # pyright: ignore[reportUndefinedVariable]
         )
     except BaseException as error:
         sys.print_exception(error)
-        # The last crashes, in two files of a few kilobytes; of which the older is thrown away.
+        gc.collect()
         try:
-            if os.stat("/crash.txt")[6] > 2000:
-                os.rename("/crash.txt", "/crash.old")
-        except OSError:
-            pass
-        try:
-            with open("/crash.txt", "a") as file:
-                file.write("reset cause %d\n" % machine.reset_cause())
-                sys.print_exception(error, file)
-        except OSError:
-            pass
+            __import__(chosen[0] + ".lib.store", None, None, ("crashed",)).crashed(error)
+        except BaseException as another:
+            sys.print_exception(another)
     # Not at once: a board that crashes at its start must not wear its flash out with the log.
     for _ in range(20):
         dog.feed()

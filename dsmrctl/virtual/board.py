@@ -22,7 +22,6 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -38,6 +37,8 @@ CHIP = Path(__file__).parent / "chip"
 HEAD = struct.Struct("<cxHxxxxq")
 # What MicroPython leaves to Python on this chip (ports/esp8266/main.c).
 HEAP = 38 * 1024
+# And what the stand-ins are loaded into; what they leave of it is filled before the app starts.
+_STAND_INS = 120 * 1024
 _BOOT_US = 300_000
 _DOG_S = 5.0
 _LOG_MOST = 200_000
@@ -60,7 +61,7 @@ class VirtualBoard:
         mac: bytes = b"\x5c\xcf\x7f\xa1\xb2\xc3",
         air: Air | None = None,
         clock: Conductor | None = None,
-        heap: int | None = None,
+        heap: int = HEAP,
         patience_s: float = 20.0,
     ) -> None:
         self.flash, self.place, self.address, self.mac = flash, place, address, mac
@@ -130,12 +131,11 @@ class VirtualBoard:
             self.clock.boards.remove(self)
 
     def _start(self, cause: str) -> None:
-        heap = self._heap or HEAP + stand_in_bytes()
         ours, theirs = socket.socketpair()
         try:
             self._process = subprocess.Popen(
-                [runtime.find(), "-X", f"heapsize={heap}", str(CHIP / "start.py"), str(CHIP),
-                 str(theirs.fileno())],
+                [runtime.find(), "-X", f"heapsize={self._heap + _STAND_INS}",
+                 str(CHIP / "start.py"), str(CHIP), str(theirs.fileno()), str(self._heap)],
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
@@ -232,7 +232,8 @@ class VirtualBoard:
             return filesystem.read(file.read(self.place.size))
 
     def figures(self) -> dict[str, int]:
-        """alloc and free bytes of its heap, collected; programs and erases of its flash so far."""
+        """alloc and free: bytes of its heap, collected, without what the stand-ins hold; programs
+        and erases of its flash so far; uart_lost bytes."""
         with self._lock:
             self._figures = None
         self._send(b"h", 0)
@@ -390,18 +391,3 @@ def _exactly(line: socket.socket, size: int) -> bytes | None:
             return None
         data += part
     return data
-
-
-@cache
-def stand_in_bytes() -> int:
-    """What the stand-ins hold of the heap, measured: an image with an empty main.py is booted."""
-    import tempfile
-
-    with tempfile.TemporaryDirectory() as folder:
-        place = filesystem.Place(0, 98)
-        flash = Path(folder) / "flash.bin"
-        image = filesystem.make(place.blocks, {"boot.py": b"", "main.py": b""})
-        flash.write_bytes(image + b"\xff" * 0x5000)
-        with VirtualBoard(flash, place, heap=256 * 1024) as board:
-            board.power_on()
-            return board.figures()["alloc"]

@@ -66,6 +66,7 @@ MAY = {
         "main.py": "the crash",
         "lib/store.py": "writes a new file, then renames it",
         "lib/update.py": "the idle slot's files, which nothing runs before their sums are right",
+        "lib/files.py": "the idle slot's files, which nothing runs before their sums are right",
     },
     "import": {
         "boot.py": "chooses the slot",

@@ -125,7 +125,9 @@ WRITES = [
 
 
 @pytest.mark.parametrize(("method", "path", "body"), WRITES)
-@pytest.mark.parametrize("host", ["evil.example", "", "dsmr_blink.local.evil.example", "192.168.4.1"])  # fmt: skip
+@pytest.mark.parametrize(
+    "host", ["evil.example", "", "dsmr_blink.local.evil.example", "192.168.4.1"]
+)
 def test_a_name_that_is_not_the_boards_cannot_write(
     world: World, board: VirtualBoard, method: str, path: str, body: object, host: str
 ) -> None:
@@ -218,7 +220,7 @@ def test_ctrl_c_in_the_first_two_seconds_stops_it_for_ten_minutes(world: World) 
 def test_no_turn_of_the_loop_takes_more_than_a_tenth_of_a_second(
     world: World, board: VirtualBoard, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    # But for scan and update. What a turn takes is how far the board's clock is ahead of the world's.
+    # But for scan and update. A turn takes as long as the board is ahead of the world's clock.
     longest = 0
 
     def look(now_us: int) -> bool:

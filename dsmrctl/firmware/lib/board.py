@@ -24,14 +24,24 @@ class Board:
                         delattr(package, child)
             gc.collect()
 
-    # The web: what a page asks every two seconds is answered from here.
-    def answer(self, client, path):
-        if path == b"/api/status":
+    # The web: what a page asks every two seconds is answered from here; all else one rare module
+    # after the other, each of which names the next.
+    def answer(self, client, name):
+        if name == "request" and client.buffer[:16] == b"GET /api/status ":
             client.reply(200, self.app.status())
         else:
-            name = self.rare("request", client)
-            if name:
-                self.rare(name, client)
+            while name:
+                name = self.rare(name, client)
+            self.configure()
+
+    # The app is given new settings when what checked them has left the memory.
+    def configure(self):
+        if self.fresh:
+            self.app.configure(self.fresh)
+            self.fresh = None
+
+    def update(self):
+        self.rare("update")
 
     # An event in ms milliseconds. A function of a rare module would keep the whole of it here.
     def later(self, ms, event):
@@ -49,6 +59,7 @@ def start(slot, record, dog, uart, heard, unconfirmed):
     board.keep = tuple(sys.modules)
     board.rare("events", "begin", record, dog, uart, unconfirmed, app)
     board.rare("settings", None)
+    board.configure()
     board.server = http.Server(board)
     board.wifi = wifi.Wifi(board)
     if heard:

@@ -46,7 +46,8 @@ class Client:
         self.buffer = bytearray(1024)
         self.size = self.left = 0  # in the buffer; of the body, still to come
         self.left_s = 8
-        self.feed = None  # what takes the body
+        self.call = None  # the module that waits for the whole body
+        self.feed = None  # or what takes it in pieces
         self.out = self.more = None  # the answer's bytes to be sent now; what brings the next
         self.extra = ""
         stream.setblocking(False)
@@ -77,11 +78,12 @@ class Client:
                 self.size = 0  # of a request that was refused: thrown away
             elif self.feed:
                 self.feed(self, self.size)
+            elif self.call:
+                if self.size >= self.length:
+                    self.left = 0
+                    self.server.board.answer(self, self.call)
             elif self.size == 1024 or buffer.find(b"\r\n\r\n", 0, self.size) >= 0:
-                get = buffer[:4] == b"GET "
-                self.server.board.answer(
-                    self, bytes(buffer[4 : buffer.find(b" ", 4, 32)]) if get else b""
-                )
+                self.server.board.answer(self, "request")
         except OSError:
             self.close()
         except MemoryError:

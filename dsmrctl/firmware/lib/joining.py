@@ -146,8 +146,8 @@ def scan(wifi):
 def fault(ssid, password):
     if not isinstance(ssid, str) or not 0 < len(ssid.encode()) <= 32:
         return "the name of a network (ssid) has 1 to 32 bytes"
-    if not isinstance(password, str) or len(password.encode()) > 63:
-        return "a WiFi password has at most 63 characters"
+    if not isinstance(password, str) or len(password.encode()) > 64:
+        return "a WiFi password has at most 64 characters"
     if password and len(password.encode()) < 8:
         return "a WiFi password has at least 8 characters"
     return None

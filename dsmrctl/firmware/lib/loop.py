@@ -1,4 +1,5 @@
 # The one place where a board waits: sockets, the UART and timers by one select.poll.
+import gc
 import select
 import time
 
@@ -41,14 +42,21 @@ class Loop:
             # A handler before this one may have closed the stream.
             handler = self.handlers.get(id(stream))
             if handler:
-                handler(stream, event)
+                try:
+                    handler(stream, event)
+                except MemoryError:
+                    gc.collect()  # a datagram less; whoever sent it asks again
         now = time.ticks_ms()
         for timer in list(self.timers):
             late = time.ticks_diff(now, timer[0])
             if late >= 0 and timer in self.timers:
-                if timer[1]:
-                    # Beats that were missed, during a long write to flash, are left out.
-                    timer[0] = time.ticks_add(now, timer[1] - late % timer[1])
-                else:
-                    self.timers.remove(timer)
-                timer[2]()
+                # Beats that were missed, during a long write to flash, are left out.
+                timer[0] = time.ticks_add(now, timer[1] - late % timer[1] if timer[1] else 500)
+                try:
+                    if not timer[1]:
+                        self.timers.remove(timer)
+                    timer[2]()
+                except MemoryError:
+                    gc.collect()
+                    if not timer[1]:
+                        self.timers.append(timer)  # once more in half a second

@@ -19,8 +19,9 @@ class Names:
             data, sender = stream.recvfrom(512)
         except OSError:
             return
-        low = data.lower()
+        low = data.lower().replace(b"-", b"_")
         if len(data) > 12 and (b"dsmr" in low or b"\5_http" in low or b"\t_services" in low):
             # Others tell of themselves too: an answer is for us when it is about our host or page.
-            if data[2] < 128 or self.plain.encode() in low or self.name.lower() in low:
-                self.board.rare("mdns", "heard", data, sender)
+            for name in (self.plain.encode(), self.name.lower().replace(b"-", b"_")):
+                if data[2] < 128 or name in low:
+                    return self.board.rare("mdns", "heard", data, sender)

@@ -1,10 +1,6 @@
-# Reads the head of a request, decides whether it may, and names the module that answers it.
+# Reads the head of a request, and names the module that answers it; of a change guard.py first.
 import binascii
 import os
-import time
-
-from . import store
-from .wifi import ACCESS_POINT
 
 _CALLS = {
     "GET info": "info",
@@ -15,7 +11,7 @@ _CALLS = {
     "PUT settings": "settings",
     "GET wifi/scan": "joining",
     "PUT wifi": "joining",
-    "POST update": "update",
+    "POST update": "files",
 }
 
 
@@ -26,37 +22,19 @@ def answer(board, client):
     except (ValueError, IndexError):
         client.left = 0
         return client.error(400, "this is no request that a board can read")
-    board.wifi.asked = time.ticks_ms()
     path = client.path
     if path[:5] == "/api/":
-        name = api(board, client, client.method + " " + path[5:])
-    elif board.portal and path != "/settings" and client.method in ("GET", "POST"):
-        name = "portalpages"
+        return api(board, client, client.method + " " + path[5:])
+    if board.portal and path != "/settings" and client.method in ("GET", "POST"):
+        client.call = "portal"
+        return client.call if client.left <= 0 else None
+    if client.method != "GET":
+        client.error(405, "a page can only be read")
+    elif path in ("/", "/settings"):
+        page(client, "/%s/%s.html.gz" % (board.slot, path[1:] or "index"))
     else:
-        if client.method != "GET":
-            client.error(405, "a page can only be read")
-        elif path in ("/", "/settings"):
-            page(client, "/%s/%s.html.gz" % (board.slot, path[1:] or "index"))
-        else:
-            client.error(404, "there is no such page")
-        return None
-    if name and client.left > 0 and client.path[:11] != "/api/files/" and name != "update":
-        client.feed = Body(board, name).feed
-        return None
-    return name
-
-
-# The body of a change comes with the head or after it.
-class Body:
-    def __init__(self, board, name):
-        self.board = board
-        self.name = name
-
-    def feed(self, client, size):
-        if size is not None and size >= client.length:
-            client.left = 0
-            client.feed = None
-            self.board.rare(self.name, client)
+        client.error(404, "there is no such page")
+    return None
 
 
 def head(client):
@@ -103,66 +81,16 @@ def field(client, name, value):
 
 def api(board, client, call):
     name = _CALLS.get(call)
-    file = call[:10] == "PUT files/"
-    if file:
-        name = "update"
+    if call[:10] == "PUT files/":
+        name = "files"
     elif not name and client.method != "GET":
         name = getattr(board.app, "calls", {}).get(call)
     if not name:
         return client.error(404, "there is no such call")
     if client.method == "GET":
         return name
-    # A page elsewhere cannot send such a type without asking first, and a name that was bent to
-    # this address is not one of ours.
-    plain = board.names.host + ".local"
-    if client.host not in (board.wifi.ip(), plain, plain.replace("_", "-")) and not (
-        board.wifi.portal and client.host == ACCESS_POINT
-    ):
-        client.error(403, "the Host of a change is this board's address or name")
-    elif client.kind != ("application/octet-stream" if file else "application/json"):
-        client.error(415, "the Content-Type is application/json, of a file octet-stream")
-    elif not allowed(client):
-        client.extra = 'WWW-Authenticate: Basic realm="dsmrctl"\r\n'
-        # After a second, so that guessing takes long; the answer waits, the board does not.
-        client.feed = nothing
-        board.loop.after(1000, lambda: deny(board.kind, client))
-    elif client.length > 1024 and not file and name != "update":
-        client.error(413, "the body of a change has at most 1 KB")
-    else:
-        return name
-    return None
-
-
-def nothing(client, size):
-    client.size = 0
-
-
-def deny(kind, client):
-    client.feed = None
-    if client in client.server.clients:
-        client.error(
-            401,
-            "user admin and the admin_password, please; forgotten: dsmrctl flash %s "
-            "--reset-settings" % kind,
-        )
-
-
-def allowed(client):
-    found = store.read("/settings.json")
-    password = found.get("admin_password") if isinstance(found, dict) else None
-    if not password:
-        return True
-    if client.auth[:6].lower() != b"basic ":
-        return False
-    try:
-        given = binascii.a2b_base64(client.auth[6:])
-    except ValueError:
-        return False
-    wanted = b"admin:" + password.encode()
-    wrong = len(given) ^ len(wanted)
-    for a, b in zip(given, wanted):
-        wrong |= a ^ b
-    return not wrong
+    client.call = name
+    return "guard"
 
 
 # A page of the slot; gzip carries a checksum of the content at its end, which is our ETag.

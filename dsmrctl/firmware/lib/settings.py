@@ -19,7 +19,7 @@ def answer(board, client):
 
 def give(board, kept):
     board.named = kept["name"] or board.kind + "-" + board.ident
-    board.app.configure(kept)
+    board.fresh = kept
 
 
 # In pieces: the whole is larger than the largest block of memory there may be.
@@ -50,5 +50,4 @@ def change(board, client, kept):
     before = board.named
     give(board, new)
     if board.named != before and board.wifi.online:
-        board.rare("mdns", "stop")
-        board.rare("mdns", "start", board.wifi.ip())
+        board.later(0, "came")

@@ -1,6 +1,8 @@
 # What a board keeps over a power cut: JSON files, written anew beside the old one and renamed.
 import json
+import machine
 import os
+import sys
 
 
 def read(path):
@@ -25,3 +27,15 @@ def remove(path):
         os.remove(path)
     except OSError:
         pass
+
+
+# The last crashes, in two files of a few kilobytes, of which the older is thrown away.
+def crashed(error):
+    try:
+        if os.stat("/crash.txt")[6] > 2000:
+            os.rename("/crash.txt", "/crash.old")
+    except OSError:
+        pass
+    with open("/crash.txt", "a") as file:
+        file.write("reset cause %d\n" % machine.reset_cause())
+        sys.print_exception(error, file)

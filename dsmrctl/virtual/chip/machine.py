@@ -85,9 +85,9 @@ def _on_pin(gpio, level):
             handler(pin)
 
 
-_ring = bytearray()
-_room = 16 + _FIFO
-lost = 0
+# As on the chip: a ring on the heap of the size asked for, and the hardware's own few bytes.
+_ring = bytearray(16 + _FIFO)
+_at = _count = lost = 0
 
 
 class UART:
@@ -95,27 +95,28 @@ class UART:
         self.init(baudrate, **more)
 
     def init(self, baudrate=115200, *, rxbuf=None, timeout=0, **more):
-        global _room
-        if rxbuf is not None:
-            _room = rxbuf + _FIFO
+        global _ring, _at, _count
+        if rxbuf is not None and rxbuf + _FIFO != len(_ring):
+            _ring = bytearray(rxbuf + _FIFO)
+            _at = _count = 0
 
     def any(self):
-        return 1 if _ring else 0
+        return 1 if _count else 0
 
     def event(self):
-        return select.POLLOUT | (select.POLLIN if _ring else 0)
+        return select.POLLOUT | (select.POLLIN if _count else 0)
 
     def readinto(self, buffer, size=None):
-        global _ring
-        size = min(len(buffer) if size is None else size, len(_ring))
-        if not size:
-            return None
-        buffer[:size] = _ring[:size]
-        _ring = _ring[size:]
-        return size
+        global _at, _count
+        size = min(len(buffer) if size is None else size, _count)
+        for index in range(size):
+            buffer[index] = _ring[_at]
+            _at = (_at + 1) % len(_ring)
+        _count -= size
+        return size or None
 
     def read(self, size=None):
-        found = bytearray(len(_ring) if size is None else min(size, len(_ring)))
+        found = bytearray(_count if size is None else min(size, _count))
         return bytes(found) if self.readinto(found) else None
 
     def write(self, data):
@@ -126,10 +127,13 @@ class UART:
 
 def _on_uart(data):
     # Interrupts fill the ring while Python works; what neither ring nor FIFO can hold is lost.
-    global lost
-    fits = min(len(data), _room - len(_ring))
-    _ring.extend(memoryview(data)[:fits])
-    lost += len(data) - fits
+    global lost, _count
+    for byte in data:
+        if _count == len(_ring):
+            lost += 1
+        else:
+            _ring[(_at + _count) % len(_ring)] = byte
+            _count += 1
 
 
 class WDT:

@@ -2,9 +2,14 @@
 import gc
 import sys
 
+# The chip's heap is one piece and empty at first. So is the app's: this piece is kept for it
+# while the stand-ins are loaded, and what else is free then is filled.
+kept_free = bytearray(int(sys.argv[3]))
 sys.path[:] = [sys.argv[1]]
 
 import chip
+
+chip.begin()
 import esp
 import flash
 import json
@@ -21,12 +26,23 @@ import vfs
 def _figures():
     gc.collect()
     return {
-        "alloc": gc.mem_alloc(),
+        "alloc": gc.mem_alloc() - stand_ins,
         "free": gc.mem_free(),
         "programs": flash.programs,
         "erases": flash.erases,
         "uart_lost": machine.lost,
     }
+
+
+def _fill():
+    filler = None
+    for size in (4096, 512, 64, 0):
+        try:
+            while True:
+                filler = (filler, bytearray(size)) if size else (filler,)
+        except MemoryError:
+            pass
+    return filler
 
 
 def _run(name):
@@ -59,7 +75,6 @@ def _room_for_names():
 
 _room_for_names()
 chip.figures = _figures
-chip.begin()
 flash.begin(chip.config["image"])
 machine._rtc.extend(bytes(chip.config["rtc"]))
 network._on_air(chip.config["air"])
@@ -74,6 +89,12 @@ except OSError:
 sys.path[:] = ["", "/lib"]
 sys.argv[:] = []
 gc.collect()
+gc.disable()
+filler = _fill()
+del kept_free
+gc.enable()
+gc.collect()
+stand_ins = gc.mem_alloc()
 try:
     _run("/boot.py")
     _run("/main.py")

@@ -1,0 +1,114 @@
+# The files of an update, into the slot that does not run, each checked as it comes.
+import binascii
+import hashlib
+import os
+
+from . import store
+
+_MOST = 40 * 4096
+LISTING = "/update.json"
+
+
+def answer(board, client):
+    if board.unconfirmed:
+        client.error(409, "this version has not confirmed itself yet; try again in a minute")
+    elif board.busy in board.server.clients:
+        client.error(409, "an update is under way")
+    elif client.path != "/api/update":
+        put(board, client)
+    elif client.length > 4096:
+        client.error(413, "the list of an update has at most 4 KB")
+    else:
+        board.busy = client
+        pour(client, LISTING, lambda sink: board.loop.after(0, board.update))
+
+
+def idle(board):
+    return "b" if board.slot == "a" else "a"
+
+
+# Letters that a path of ours has; none that leads out of the slot.
+def proper(path):
+    for part in path.split("/"):
+        if not part.strip("."):
+            return False
+    for letter in path:
+        if letter not in "abcdefghijklmnopqrstuvwxyz0123456789_./":
+            return False
+    return 0 < len(path) <= 48
+
+
+def put(board, client):
+    path = client.path[11:]
+    full = "/%s/%s" % (idle(board), path)
+    if not proper(path):
+        client.error(403, "this is no path within a slot")
+    elif len(client.sha) != 64:
+        client.error(400, "the X-SHA256 of the file is missing")
+    elif client.length > _MOST:
+        client.error(413, "larger than a slot")
+    else:
+        folders(full)
+        pour(client, full, lambda sink: written(client, sink))
+
+
+def written(client, sink):
+    if binascii.hexlify(sink.hash.digest()).decode() == client.sha:
+        client.reply(200, {})
+    else:
+        store.remove(sink.path)
+        client.error(409, "the file that came is not the one of X-SHA256")
+
+
+def folders(full):
+    parts = full.split("/")
+    for end in range(2, len(parts)):
+        try:
+            os.mkdir("/".join(parts[:end]))
+        except OSError:
+            pass  # it is there
+
+
+# The body goes to the flash as it comes.
+def pour(client, path, ended):
+    try:
+        sink = Sink(path, ended)
+    except OSError:
+        client.error(503, "the flash has no room; POST /api/update first, which clears it")
+        return
+    client.feed = sink.feed
+    client.left = client.length
+    sink.feed(client, client.size)
+
+
+class Sink:
+    def __init__(self, path, ended):
+        self.path = path
+        self.ended = ended
+        self.hash = hashlib.sha256()
+        self.file = open(path, "wb")
+
+    # So many bytes are in the client's buffer; None: it is gone, and half a file is none.
+    def feed(self, client, size):
+        good = size is not None
+        try:
+            if good:
+                size = min(size, client.left)
+                piece = memoryview(client.buffer)[:size]
+                client.left -= size
+                client.size = 0
+                client.left_s = 8
+                self.hash.update(piece)
+                self.file.write(piece)
+                if client.left:
+                    return
+            self.file.close()
+        except OSError:
+            good = False
+        client.feed = None
+        if good:
+            self.ended(self)
+            return
+        store.remove(self.path)
+        if size is not None:
+            client.error(503, "the flash has no room; POST /api/update first, which clears it")
