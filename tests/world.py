@@ -11,14 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from dsmrctl import boards
-from dsmrctl.flashing import build, filesystem
+from dsmrctl.flashing import build, filesystem, image
 from dsmrctl.flashing.bundle import Bundle
 from dsmrctl.virtual.air import Air
 from dsmrctl.virtual.board import VirtualBoard
 from dsmrctl.virtual.clock import Conductor
 
 SSID, KEY = "HOME", "an invented key"
-MEGABYTE = 1 << 20
 
 
 @cache
@@ -51,20 +50,10 @@ def flash(
     """A file with every byte of a freshly flashed board, and where its file system lies."""
     kind = boards.find(board)
     chosen = kind.kind(hardware) if hardware else kind.hardware[0]
-    size = MEGABYTE if chosen.variant else 4 * MEGABYTE
-    place = filesystem.place(chosen.variant, size)
-    files = dict(more or {})
-    if wifi:
-        files["wifi.json"] = json.dumps({"ssid": wifi[0], "password": wifi[1]}).encode()
-    if settings:
-        files["settings.json"] = json.dumps(settings).encode()
-    record = {**chosen.record(board), "host": kind.host}
-    if port:
-        record["port"] = port
-    image = filesystem.make(place.blocks, build.flash_files(bundle(board), record, files))
+    content = image.Content(settings or {}, wifi, port, more or {})
+    data, place = image.make(bundle(board), kind, chosen, content)
     path = folder / name
-    before = b"\xff" * place.offset
-    path.write_bytes(before + image + b"\xff" * (size - len(before) - len(image)))
+    path.write_bytes(data)
     return path, place
 
 

@@ -40,11 +40,12 @@ def sources(board: str) -> list[str]:
         path = waiting.pop()
         if path not in found:
             found.append(path)
-            waiting += _imports(path)
+            waiting += imports(path)
     return sorted(found)
 
 
-def _imports(path: str) -> list[str]:
+def imports(path: str) -> list[str]:
+    """The modules that a module imports, relatively, as paths under firmware/."""
     names = []
     folder = Path(path).parent
     for node in ast.walk(ast.parse((SOURCES / path).read_text("utf-8"))):
@@ -121,30 +122,3 @@ def build(board: Board, version: str = __version__) -> Bundle:
     variants = list(dict.fromkeys(kind.variant for kind in board.hardware))
     made = manifest(board.name, hardware, variants, version, board.needs, files)
     return Bundle(made, dict(sorted(files.items())))
-
-
-def flash_files(
-    bundle: Bundle, record: dict[str, object], more: dict[str, bytes] | None = None
-) -> dict[str, bytes]:
-    """Everything on a board's file system: boot.py, main.py, the bundle in slot a, its record.
-
-    record: what board.json says; more: settings.json, wifi.json and the like.
-    """
-    import json
-
-    # These two stay as they are for ever, so they are not in the bundle; compiled, they would
-    # not be found by MicroPython's start.
-    roots = {name: _bare((SOURCES / name).read_text("utf-8")) for name in ("boot.py", "main.py")}
-    return {
-        **roots,
-        **bundle.slot("a"),
-        "board.json": json.dumps(record, separators=(",", ":")).encode(),
-        "boot.json": b'{"slot":"a"}',
-        **(more or {}),
-    }
-
-
-def _bare(source: str) -> bytes:
-    """Without comment lines, which the chip would read at every start; lines keep their numbers."""
-    lines = ["" if line.lstrip().startswith("#") else line for line in source.splitlines()]
-    return ("\n".join(lines) + "\n").encode()

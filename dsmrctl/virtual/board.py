@@ -49,7 +49,8 @@ class VirtualBoard:
 
     flash: a file with every byte of its flash. address: its own on the loopback network.
     pins: the level of each GPIO; changes: (time_us, gpio, level); resets: (time_us, cause).
-    faults: what a chip would not forgive. Times in microseconds of the board's clock.
+    joins: (time_us, group) of each multicast group it asked the network for. faults: what a chip
+    would not forgive. Times in microseconds of the board's clock.
     """
 
     def __init__(
@@ -71,6 +72,7 @@ class VirtualBoard:
         self.changes: list[tuple[int, int, int]] = []
         self.resets: list[tuple[int, str]] = []
         self.faults: list[str] = []
+        self.joins: list[tuple[int, str]] = []
         self.wifi = 0
         self.access_point: str | None = None
         self.rtc = b""
@@ -268,6 +270,8 @@ class VirtualBoard:
             self.wifi = number >> 1
             if not number & 1:
                 self.access_point = None
+        elif kind == b"J":
+            self.joins.append((number, socket.inet_ntoa(content)))
         elif kind == b"A":
             self.access_point = content.decode()
         elif kind == b"X":

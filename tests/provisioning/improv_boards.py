@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import select
 import socket
+import tempfile
 import threading
 import time
 import tty
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import NamedTuple
 
 from dsmrctl.firmware.core import improv
@@ -24,6 +26,7 @@ class Endpoint(NamedTuple):
     port: str
     ssid: str
     password: str
+    url: str = URL
 
 
 class Board:
@@ -120,3 +123,25 @@ def on_socket(ssid: str, password: str) -> Iterator[Endpoint]:
         finally:
             stop.set()
             thread.join()
+
+
+@contextmanager
+def on_virtual_board(ssid: str, password: str) -> Iterator[Endpoint]:
+    """The very firmware, booted by the real MicroPython, without a network as yet."""
+    from world import address, flash
+
+    from dsmrctl.virtual.air import Air
+    from dsmrctl.virtual.board import VirtualBoard
+    from dsmrctl.virtual.serial_line import SerialLine
+
+    air = Air()
+    air.on(ssid, password, -50)
+    air.on("café", "", -80)
+    with tempfile.TemporaryDirectory() as folder:
+        path, place = flash(Path(folder), wifi=None)
+        where = address(201)
+        with VirtualBoard(path, place, address=where, air=air) as board, SerialLine(board) as line:
+            board.power_on()
+            yield Endpoint(line.port, ssid, password, f"http://{where}/")
+            assert board.faults == []
+            assert password not in board.log

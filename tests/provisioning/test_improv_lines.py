@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 import serial
-from improv_boards import URL, Endpoint, on_pty, on_socket
+from improv_boards import Endpoint, on_pty, on_socket, on_virtual_board
 
 from dsmrctl.provisioning import Network
 from dsmrctl.provisioning.improv import BAUD, CannotJoin, Improv, State
@@ -21,7 +21,14 @@ NPM = Path(__file__).parent / "npm"
 SDK = NPM / "node_modules" / "improv-wifi-serial-sdk"
 
 
-@pytest.fixture(params=[on_pty, on_socket], ids=["pty", "socket"])
+@pytest.fixture(
+    params=[
+        on_pty,
+        on_socket,
+        pytest.param(on_virtual_board, marks=pytest.mark.slow),
+    ],
+    ids=["pty", "socket", "virtual board"],
+)
 def endpoint(request: pytest.FixtureRequest) -> Iterator[Endpoint]:
     with request.param("house & garden", "correct horse") as line:
         yield line
@@ -42,8 +49,8 @@ def test_our_client_hands_a_board_its_network(endpoint: Endpoint):
         ]
         with pytest.raises(CannotJoin):
             board.connect(endpoint.ssid, "incorrect horse")
-        assert board.connect(endpoint.ssid, endpoint.password) == URL
-        assert board.state() == State("joined", URL)
+        assert board.connect(endpoint.ssid, endpoint.password) == endpoint.url
+        assert board.state() == State("joined", endpoint.url)
 
 
 def talk(node: str, endpoint: Endpoint, result: Path) -> dict[str, Any]:

@@ -57,12 +57,12 @@ def keys(board: str) -> list[str]:
     return (_EVERY + _KEYS[board]).split()
 
 
-def _rule(board, key):
+def _rule(board, key) -> list:
     at = _RULES.find("\n" + board + " " + key + "|")
     if at < 0:
         at = _RULES.find("\n" + key + "|")
     if at < 0:
-        return None
+        return []
     return _RULES[at + 1 : _RULES.find("\n", at + 1)].split("|")
 
 

@@ -1,5 +1,6 @@
 # What stays in memory of every board: little. What is rare is loaded for one use, by `rare`, and
 # then forgotten, since the chip has 38 KB for everything.
+# pyright: reportAttributeAccessIssue=false
 import gc
 import sys
 
@@ -53,7 +54,7 @@ def start(slot, record, dog, uart, heard, unconfirmed):
     board.slot = slot
     board.low = gc.mem_free()
     board.keep = ()
-    from . import http, loop, names, wifi  # noqa: F401 (they stay)
+    from . import http, names, wifi  # noqa: F401 (they stay)
 
     app = __import__(slot + ".apps." + record["board"], None, None, ("App",)).App
     board.keep = tuple(sys.modules)

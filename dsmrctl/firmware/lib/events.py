@@ -97,10 +97,10 @@ def regroup(board, group, ip, setting=None):
         group.address, port = setting.split(":")
         group.port = int(port)
         ip = group.ip
-    if group.socket:
-        board.loop.drop(group.socket)
-        group.socket.close()
-        group.socket = None
+    if group.sock:
+        board.loop.drop(group.sock)
+        group.sock.close()
+        group.sock = None
     elif group.beats == 0 and not setting:
         board.loop.after(5000, group.check, 5000)
     group.ip = ip
@@ -109,7 +109,7 @@ def regroup(board, group, ip, setting=None):
         s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         s.bind(("0.0.0.0", group.port))
         s.setblocking(False)
-        group.socket = s
+        group.sock = s
         group.join()
         if group.heard:
             board.loop.watch(s, group.take)

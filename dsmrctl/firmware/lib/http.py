@@ -44,7 +44,8 @@ class Client:
         self.server = server
         self.stream = stream
         self.buffer = bytearray(1024)
-        self.size = self.left = 0  # in the buffer; of the body, still to come
+        self.size = 0  # bytes in the buffer
+        self.length = self.left = 0  # of the body; of these, still to come
         self.left_s = 8
         self.call = None  # the module that waits for the whole body
         self.feed = None  # or what takes it in pieces

@@ -1,4 +1,5 @@
 # The group of the frames: joined again and again, since access points forget who listens.
+# pyright: reportAttributeAccessIssue=false
 import socket
 
 
@@ -7,7 +8,7 @@ class Group:
     def __init__(self, board, heard):
         self.board = board
         self.heard = heard
-        self.socket = self.ip = None
+        self.sock = self.ip = None
         self.address = ""
         self.port = 0
         self.silent = self.beats = 0
@@ -16,13 +17,13 @@ class Group:
     def check(self):
         self.beats += 1
         self.silent += 1
-        if self.socket and (self.beats % 12 == 0 or self.silent > 1 and self.heard):
+        if self.sock and (self.beats % 12 == 0 or self.silent > 1 and self.heard):
             self.join()
 
     def join(self):
         try:
             address = self.address + "." + self.ip
-            self.socket.setsockopt(
+            self.sock.setsockopt(
                 0, socket.IP_ADD_MEMBERSHIP, bytes([int(part) for part in address.split(".")])
             )
         except OSError:
@@ -41,7 +42,7 @@ class Group:
     # True when the chip took it.
     def send(self, data, target=None):
         try:
-            self.socket.sendto(data, (target or self.address, self.port))
+            self.sock.sendto(data, (target or self.address, self.port))
             return True
         except (OSError, AttributeError):
             return False

@@ -9,6 +9,7 @@ class Names:
         self.id = b"\tid=" + board.ident.encode()
         self.socket = self.timer = None
         self.turn = 0
+        self.name = b""
 
     def later(self, ms):
         self.timer = self.loop.after(ms, lambda: self.board.rare("mdns", "step"))

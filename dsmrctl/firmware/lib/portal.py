@@ -1,27 +1,68 @@
-# The captive portal of the open access point: every name leads here, and the page takes a network.
-# Its paths are WiFiManager's, so that one client speaks with our boards and the manual's.
+# What there is besides while someone may hand this board a network: the open access point, on which
+# every name leads here, and an ear on the serial line. Pages and Improv are rare.
 import socket
 
-from . import joining, serial
 from .wifi import ACCESS_POINT
 
 
-# flag: the access point is open, or not; or what the serial line brought in the first seconds; or
-# a client of the portal.
+# flag: the access point is open, or not; or what the serial line brought in the first seconds.
 def answer(board, flag):
-    if hasattr(flag, "path"):
-        pages(board, flag)
-        return
     if flag and not board.serial and board.uart:
-        board.serial = serial.Serial(board, flag if isinstance(flag, bytes) else b"")
+        board.serial = Ear(board)
+        if isinstance(flag, bytes):
+            board.serial.hear(flag)
     if flag is True:
         board.portal = Portal(board)
     elif not flag:
         if board.portal:
             board.portal.stop()
+            board.portal = None
+        # Others' tools ask once more after a network was joined.
         if board.serial:
-            board.serial.stop()
-        board.portal = board.serial = None
+            board.serial.still_s = 60
+
+
+class Ear:
+    def __init__(self, board):
+        self.board = board
+        self.buffer = bytearray(64)
+        self.held = b""
+        self.still_s = 60
+        self.quiet = True
+        board.loop.watch(board.uart, self.take)
+        self.timer = board.loop.after(1000, self.tick, 1000)
+
+    # A minute after the last word, when there is no access point, the line is the app's again.
+    def tick(self):
+        board = self.board
+        self.still_s -= 1
+        # A datagram that was cut off may hold another back.
+        if self.quiet and self.held:
+            board.rare("serial", True)
+        self.quiet = True
+        if self.still_s < 0 and not board.portal:
+            board.serial = None
+            board.loop.cancel(self.timer)
+            board.loop.drop(board.uart)
+            if hasattr(board.app, "listen"):
+                board.app.listen()
+
+    def take(self, stream, event):
+        size = stream.readinto(self.buffer)
+        if size:
+            self.quiet = False
+            # A meter may be on this line too.
+            if hasattr(self.board.app, "heard_serial"):
+                self.board.app.heard_serial(self.buffer, size)
+            self.hear(bytes(memoryview(self.buffer)[:size]))
+
+    # Improv is loaded when its name was heard, not for noise.
+    def hear(self, data):
+        self.held += data
+        if b"IMPROV" in self.held:
+            self.board.rare("serial", False)
+        else:
+            self.held = self.held[-5:]
 
 
 class Portal:
@@ -62,111 +103,3 @@ class Portal:
             stream.sendto(answer, sender)
         except OSError:
             pass
-
-
-def pages(board, client):
-    path = client.path
-    if client.method == "POST":
-        if path == "/wifisave":
-            save(board, client)
-        else:
-            client.error(404, "there is no such page")
-    elif path in ("/", "/wifi", "/0wifi"):
-        if path == "/" and client.host not in (ACCESS_POINT, board.wifi.ip()):
-            home(client)
-        else:
-            found = [] if path == "/0wifi" else joining.scan(board.wifi)
-            client.reply(200, None, "text/html; charset=utf-8", page(board.slot, found))
-    elif path == "/info":
-        text = "%s %s %s %s" % (board.kind, board.hardware, board.version, board.ident)
-        client.reply(200, text.encode(), "text/plain")
-    else:
-        # What phones and computers ask to find out whether they are behind a portal, and the rest.
-        home(client)
-
-
-def home(client):
-    client.extra = "Location: http://%s/\r\nCache-Control: no-store\r\n" % ACCESS_POINT
-    client.reply(302, b"", "text/plain")
-
-
-def page(slot, found):
-    with open("/" + slot + "/portal.html", "rb") as file:
-        while line := file.readline():
-            if line.strip() != b"<!--networks-->":
-                yield line
-                continue
-            for ssid, rssi, secure in found:
-                yield row(ssid, rssi, secure)
-
-
-def save(board, client):
-    # This one path takes form data, so only those who joined this access point may use it.
-    if client.host != ACCESS_POINT:
-        client.error(403, "networks are saved at http://%s only" % ACCESS_POINT)
-        return
-    if client.length > 1024:
-        client.error(413, "the body has at most 1 KB")
-        return
-    try:
-        fields = form(bytes(client.buffer[: client.length]))
-    except (ValueError, UnicodeError):
-        client.error(400, "this is no form")
-        return
-    ssid = fields.get("s") or board.wifi.ssid or ""
-    password = fields.get("p", "")
-    wrong = joining.fault(ssid, password)
-    if wrong:
-        client.error(422, wrong)
-        return
-    joining.save(ssid, password, False)
-    client.reply(200, saved(ssid), "text/html; charset=utf-8")
-    board.later(1000, "stop")
-
-
-def saved(ssid):
-    return (
-        "<!DOCTYPE html><meta charset=utf-8><meta name=viewport content='width=device-width'>"
-        "<title>dsmrctl</title><p>Bewaard: %s. De module start opnieuw op en verbindt; lukt dat "
-        "niet binnen 15 s, dan is AutoConnectAP er weer.<p lang=en>Saved. The board restarts and "
-        "joins.<p lang=fr>Enregistr\xe9. Le module red\xe9marre." % escape(ssid)
-    ).encode()
-
-
-def row(ssid, rssi, secure):
-    name = escape(ssid)
-    quality = min(100, max(0, 2 * (rssi + 100)))
-    return (
-        "<p><a href='#s' data-ssid='%s' onclick='c(this)'>%s</a> <span>%d%%</span>%s</p>\n"
-        % (name, name, quality, " \U0001f512" if secure else "")
-    ).encode()
-
-
-def escape(text):
-    for letter, safe in (
-        ("&", "&amp;"),
-        ("<", "&lt;"),
-        (">", "&gt;"),
-        ('"', "&quot;"),
-        ("'", "&#39;"),
-    ):
-        text = text.replace(letter, safe)
-    return text
-
-
-# The fields of a form, as browsers send them; raises ValueError.
-def form(data):
-    fields = {}
-    for part in data.split(b"&"):
-        at = part.find(b"=")
-        if at > 0:
-            fields[part[:at].decode()] = unquoted(part[at + 1 :]).decode()
-    return fields
-
-
-def unquoted(data):
-    pieces = data.replace(b"+", b" ").split(b"%")
-    text = pieces[0]
-    for piece in pieces[1:]:
-        text += bytes([int(piece[:2], 16)]) + piece[2:]
-    return text

@@ -9,8 +9,8 @@ _CALLS = {
     "POST restart": "info",
     "GET settings": "settings",
     "PUT settings": "settings",
-    "GET wifi/scan": "joining",
-    "PUT wifi": "joining",
+    "GET wifi/scan": "scanning",
+    "PUT wifi": "moving",
     "POST update": "files",
 }
 
@@ -25,9 +25,13 @@ def answer(board, client):
     path = client.path
     if path[:5] == "/api/":
         return api(board, client, client.method + " " + path[5:])
-    if board.portal and path != "/settings" and client.method in ("GET", "POST"):
-        client.call = "portal"
+    if board.portal and client.method == "POST" and path == "/wifisave":
+        if client.length > 1024:
+            return client.error(413, "a form has at most 1 KB")
+        client.call = "moving"
         return client.call if client.left <= 0 else None
+    if board.portal and path != "/settings" and client.method == "GET":
+        return "portalpages"
     if client.method != "GET":
         client.error(405, "a page can only be read")
     elif path in ("/", "/settings"):

@@ -10,9 +10,10 @@ class Wifi:
         self.board = board
         self.station = network.WLAN(network.STA_IF)
         self.online = self.had = False
-        # The access point is open; a new network is on trial; done(flag) hears of one tried.
-        self.portal = self.trial = False
-        self.done = self.ssid = self.before = None
+        # The access point should be open, and is; a new network is on trial.
+        self.portal = self.open = self.trial = False
+        # A network that came over the serial line, what was there before, and how it ended.
+        self.ssid = self.wanted = self.before = self.result = None
         self.since = self.asked = time.ticks_ms()
         board.rare("joining", self, "start")
         board.loop.after(0, self.check)
@@ -23,17 +24,23 @@ class Wifi:
 
     def check(self):
         up = self.station.isconnected()
-        if up and not self.online:
-            self.online = True
-            if self.trial or self.done or self.portal:
-                self.board.rare("joining", self, "up")
+        rare = self.board.rare
+        if self.wanted:
+            rare("joining", self, "join")
+        elif up != self.online:
+            # Lost, the SDK tries for ever; no access point now, or anyone could force it open.
+            self.online = up
+            if up and (self.trial or self.before or self.portal):
+                rare("joining", self, "up")
             self.had = True
-            self.board.rare("events", "came")
-        elif self.online and not up:
-            # The SDK tries for ever; no access point now, or anyone could force it open.
-            self.online = False
-            self.board.rare("events", "went")
-        elif not up and (self.done or not self.had):
+            rare("events", "came" if up else "went")
+        elif not up and (self.before or not self.had):
             waited = time.ticks_diff(time.ticks_ms(), self.since)
             if waited > 15000 or not (self.ssid or self.portal):
-                self.board.rare("joining", self, "waited")
+                rare("joining", self, "waited")
+        # What was decided is done when the module that did it has left the memory.
+        if self.portal != self.open:
+            self.open = self.portal
+            rare("portal", self.portal)
+        if self.result is not None:
+            rare("serial", False)
