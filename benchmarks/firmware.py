@@ -16,7 +16,7 @@ from dsmrctl.errors import NotFound
 from dsmrctl.flashing import build, filesystem, image
 from dsmrctl.flashing.bundle import Bundle
 from dsmrctl.virtual.air import Air
-from dsmrctl.virtual.board import VirtualBoard
+from dsmrctl.virtual.board import HEAP, VirtualBoard
 from dsmrctl.virtual.clock import Conductor
 
 SLOT_BLOCKS = 40
@@ -90,7 +90,7 @@ class _booted:
     """A board of that content in simulated time, switched off at the end."""
 
     def __init__(
-        self, board: boards.Board, bundle: Bundle, content: image.Content, **more: int
+        self, board: boards.Board, bundle: Bundle, content: image.Content, heap: int = HEAP
     ) -> None:
         self._folder = tempfile.TemporaryDirectory()
         data, place = image.make(bundle, board, board.hardware[0], content)
@@ -99,7 +99,7 @@ class _booted:
         air = Air()
         air.on("HOME", "an invented key")
         self._clock = Conductor()
-        self._board = VirtualBoard(flash, place, air=air, clock=self._clock, **more)
+        self._board = VirtualBoard(flash, place, air=air, clock=self._clock, heap=heap)
 
     def __enter__(self) -> tuple[VirtualBoard, Conductor]:
         self._board.power_on()

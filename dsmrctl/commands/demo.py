@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Annotated
 
@@ -22,6 +24,15 @@ Start = Annotated[
     ),
 ]
 
+Boards = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--board",
+        metavar="BOARD",
+        help="Boot this board too, from its flash image under a real MicroPython; may be repeated.",
+    ),
+]
+
 
 def demo(
     duration: options.Duration = None,
@@ -30,6 +41,7 @@ def demo(
     speed: options.Speed = "1",
     start: Start = BRIGHT,
     group: options.Group = None,
+    board: Boards = None,
     as_json: options.Json = False,
 ) -> int:
     """A household on this computer: meter, frames and a live view.
@@ -43,6 +55,7 @@ def demo(
     Examples:
       dsmrctl demo --duration 5s
       dsmrctl demo --speed 60 --count 120
+      dsmrctl demo --board blink --duration 10s
     """
     from dsmrctl.commands.listen import follow
     from dsmrctl.gateway.service import parse_speed
@@ -58,6 +71,7 @@ def demo(
     with (
         multicast.Receiver(address, port, [LOOPBACK]) as receiver,
         Demonstration(begin, address, port, seed=seed, speed=times),
+        _booted(terminal, board or [], address, port) as hints,
     ):
         try:
             # Ten seconds without a frame would be a fault of ours, not of the household.
@@ -67,12 +81,33 @@ def demo(
                 count=count,
                 timeout=10.0,
                 duration=duration,
-                title="dsmrctl demo",
+                title=" ".join(["dsmrctl demo", *hints]),
             )
         except errors.NoAnswer as few:
             raise errors.NoAnswer(
                 few.message, hint="a frame a second comes: give it longer, or more --speed"
             ) from None
+
+
+@contextmanager
+def _booted(terminal: Terminal, names: list[str], address: str, port: int) -> Iterator[list[str]]:
+    """The boards asked for; gives where their pages are."""
+    if not names:
+        yield []
+        return
+    from dsmrctl.network.multicast import is_multicast
+    from dsmrctl.virtual.rack import Rack
+
+    if not is_multicast(address):
+        raise errors.UsageError(
+            "boards hear frames of a multicast group only",
+            hint="this system does not carry multicast on loopback; try Linux, or WSL",
+        )
+    terminal.note(f"booting {', '.join(names)} …")
+    with Rack(names, f"{address}:{port}") as rack:
+        for name, url in rack.urls.items():
+            terminal.note(f"{name}: {url}")
+        yield list(rack.urls.values())
 
 
 app = options.command(demo)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
+import time
+import urllib.request
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from conftest import Run
+from conftest import Run, clean_environment
 from test_cli import on_a_terminal
 
 from dsmrctl.network.multicast import Receiver
@@ -91,3 +94,34 @@ def test_on_a_terminal_a_live_view_shows_powers_quarter_and_peak(tmp_path: Path)
 @pytest.mark.parametrize("args", [["--start", "soon"], ["--speed", "0"]])
 def test_what_cannot_be_is_a_usage_error(args: list[str], dsmrctl: Run) -> None:
     assert dsmrctl("demo", *args).code == 2
+
+
+@pytest.mark.slow
+def test_a_board_boots_beside_the_household_and_hears_its_frames(tmp_path: Path) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-m", "dsmrctl", "demo", "--board", "blink", "--json",
+         "--group", "239.255.71.9:17109", "--duration", "60s"],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=clean_environment(tmp_path),
+    ) as demo:  # fmt: skip
+        try:
+            assert demo.stderr
+            url = next(line.split()[1] for line in demo.stderr if line.startswith("blink: "))
+            end = time.monotonic() + 20
+            heard = 0
+            while heard < 3 and time.monotonic() < end:
+                with urllib.request.urlopen(f"{url}api/status", timeout=5) as answer:
+                    heard = json.load(answer)["frames"]
+                time.sleep(0.2)
+            assert heard >= 3
+        finally:
+            demo.terminate()
+
+
+def test_a_board_that_is_none_is_refused_with_those_there_are(dsmrctl: Run) -> None:
+    ran = dsmrctl("demo", "--board", "toaster", "--group", "239.255.71.9:17110")
+    assert ran.code == 2
+    assert "toaster" in ran.err
+    assert "blink" in ran.err

@@ -155,10 +155,14 @@ def test_thirteen_months_fit():
     )
     records += b"(260101000000W)(251202101500W)(13.500*kW)"
     line = b"0-0:98.1.0(13)(1-0:1.6.0)(1-0:1.6.0)" + records
-    assert len(line) < LINE
-    peaks = reader(changed(b"0-0:98.1.0", line)).objects.peaks
-    assert [peak[0] for peak in peaks] == [202412] + [202500 + m for m in range(1, 13)]
-    assert [peak[2] for peak in peaks][::12] == [1500, 13500]
+    assert len(line) > 2 * LINE
+    data = changed(b"0-0:98.1.0", line)
+    for step in range(1, 65):
+        taken = reader(data, step)
+        assert counts(taken) == (1, 0, 0, 0)
+        peaks = taken.objects.peaks
+        assert [peak[0] for peak in peaks] == [202412] + [202500 + m for m in range(1, 13)]
+        assert [peak[2] for peak in peaks][::12] == [1500, 13500]
 
 
 def test_odd_histories_cost_no_more_than_themselves():

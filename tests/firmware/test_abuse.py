@@ -10,6 +10,8 @@ from world import KEY, SSID, Answer, Client, World
 
 from dsmrctl.virtual.board import VirtualBoard
 
+pytestmark = pytest.mark.slow
+
 SECOND = 1_000_000
 
 

@@ -5,10 +5,13 @@ tests/provisioning has the same in real time, with our client and the one that o
 
 from __future__ import annotations
 
+import pytest
 from world import KEY, SSID, World
 
 from dsmrctl.firmware.core import improv
 from dsmrctl.virtual.board import VirtualBoard
+
+pytestmark = pytest.mark.slow
 
 
 class Cable:

@@ -15,6 +15,8 @@ from world import World, other_version
 from dsmrctl.errors import NoAnswer
 from dsmrctl.virtual.board import VirtualBoard
 
+pytestmark = pytest.mark.slow
+
 BEFORE, AFTER = {"name": "before"}, {"name": "after", "period_ms": 250}
 
 

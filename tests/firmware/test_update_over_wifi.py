@@ -13,6 +13,8 @@ from dsmrctl.flashing import build
 from dsmrctl.flashing.bundle import Bundle
 from dsmrctl.virtual.board import VirtualBoard
 
+pytestmark = pytest.mark.slow
+
 PAGE = {"index.html.gz": bundle().files["index.html.gz"] + bytes(300)}
 
 

@@ -12,6 +12,8 @@ from world import KEY, SSID, Answer, World
 
 from dsmrctl.virtual.board import VirtualBoard
 
+pytestmark = pytest.mark.slow
+
 SECOND = 1_000_000
 POINT = "192.168.4.1"
 

@@ -1,7 +1,10 @@
 """Seconds since 2020-01-01 00:00 and dates: below 2**30 until 2054, so the chip's small integers.
 
-A year's two digits are those of a telegram: 2000 to 2053.
+A year's two digits are those of a telegram: 2000 to 2053. What a board needs each second of it is
+`reader.moment`.
 """
+
+from .reader import moment
 
 _BEFORE = (0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334, 365)
 _FIRST_DAY = 7305  # 2020-01-01 in days since 2000-01-01
@@ -12,15 +15,11 @@ def seconds(
     year: int, month: int, day: int, hour: int = 0, minute: int = 0, second: int = 0
 ) -> int | None:
     """Seconds since 2020-01-01 00:00 of a date (before: negative), None when there is no such."""
-    if not (2000 <= year < 2054 and 1 <= month <= 12 and hour < 24 and minute < 60 and second < 60):
+    if year < 2000 or month > 99 or day > 99 or minute > 99 or second > 99:
         return None
-    years = year - 2000
-    leap = 1 if years % 4 == 0 else 0
-    length = _BEFORE[month] - _BEFORE[month - 1] + (leap if month == 2 else 0)
-    if not 1 <= day <= length:
-        return None
-    days = years * 365 + (years + 3) // 4 + _BEFORE[month - 1] + (leap if month > 2 else 0) + day
-    return (days - 1 - _FIRST_DAY) * DAY + hour * 3600 + minute * 60 + second
+    return moment(
+        (year - 2000) * 10000 + month * 100 + day, hour * 10000 + minute * 100 + second
+    )
 
 
 def date(time_s: int) -> tuple[int, int, int, int, int, int]:

@@ -8,6 +8,8 @@ import sys
 class Board:
     # Loads a module of lib, calls its answer(board, *more), and forgets it.
     def rare(self, name, *more):
+        # Low in the heap and close together: garbage between would leave holes.
+        gc.collect()
         try:
             return __import__(self.slot + ".lib." + name, None, None, ("answer",)).answer(
                 self, *more

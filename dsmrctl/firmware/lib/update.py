@@ -56,25 +56,36 @@ def listed(path):
 
 
 def step(board, job):
+    gc.collect()
+    client = board.busy
     try:
         next(job)
         board.loop.after(0, lambda: step(board, job))
+        return
     except StopIteration:
-        board.busy = None
-        store.remove(LISTING)
-        gc.collect()
+        pass
+    except MemoryError:
+        client.error(503, "not enough memory now; try again: what came so far stays")
+    board.busy = None
+    store.remove(LISTING)
 
 
 def sha_of(listing, wanted):
-    for path, sha in listed(listing):
-        if path == wanted:
+    found = words(listing)
+    for word in found:
+        if word == wanted:
+            sha = next(found, None)
+            found.close()  # its file is open
             return sha
     return None
 
 
 def work(board, client, version):
     slot = "/" + idle(board)
-    yield from clear(slot, len(slot) + 1)
+    # What the new version does not have leaves the slot first: two and more do not fit.
+    while path := stale(slot, len(slot) + 1):
+        store.remove(path)
+        yield
     missing = []
     for path, sha in listed(LISTING):
         if path == "version":
@@ -111,23 +122,20 @@ def work(board, client, version):
     board.later(1000, "stop")
 
 
-# What the new version does not have leaves the slot first: two versions and more do not fit.
-def clear(folder, base):
+# A file of the slot that is not in the list, or None. One at a time: a list of them is large.
+def stale(folder, base):
     try:
-        found = list(os.ilistdir(folder))
+        for one in os.ilistdir(folder):
+            path = folder + "/" + one[0]
+            if one[1] & 0x4000:
+                path = stale(path, base)
+                if path:
+                    return path
+            elif not sha_of(LISTING, path[base:]):
+                return path
     except OSError:
-        return
-    for one in found:
-        path = folder + "/" + one[0]
-        if one[1] & 0x4000:
-            yield from clear(path, base)
-        elif not sha_of(LISTING, path[base:]):
-            store.remove(path)
-            yield
-    try:
-        os.rmdir(folder)
-    except OSError:
-        pass  # not empty
+        pass
+    return None
 
 
 # The SHA-256 of a file, and on the way its copy; a block a turn. None when that cannot be.
