@@ -18,8 +18,8 @@ from dsmrctl.flashing.bundle import Bundle, manifest
 SOURCES = Path(__file__).parents[1] / "firmware"
 # Another compiler makes other bytes; its .mpy version is the base image's.
 COMPILER = "1.29.0"
-# What every board has is all of lib but these, which an app asks for.
-_SOME = {"mqtt.py", "oled.py"}
+# What every board has is all of lib but these, which some apps ask for.
+_SOME = {"mqtt.py", "broker.py", "history.py", "readout.py", "meterfeed.py", "oled.py"}
 # Line numbers stay in, for the crash log; assertions and docstrings go.
 _OPTIONS = ("-O2",)
 
@@ -49,6 +49,12 @@ def imports(path: str) -> list[str]:
     names = []
     folder = Path(path).parent
     for node in ast.walk(ast.parse((SOURCES / path).read_text("utf-8"))):
+        match node:
+            # Loaded by its name, for one use: board.rare("mqtt", …).
+            case ast.Call(
+                func=ast.Attribute(attr="rare"), args=[ast.Constant(value=str(name)), *_]
+            ):
+                names.append(f"lib/{name}.py")
         if isinstance(node, ast.ImportFrom) and node.level:
             base = folder if node.level == 1 else folder.parents[node.level - 2]
             if node.module:

@@ -27,6 +27,12 @@ class Board:
                         delattr(package, child)
             gc.collect()
 
+    # Someone is at the door of the page; more than two wait there.
+    def knock(self, stream, event):
+        if not self.web:
+            self.web = self.rare("http")
+        self.web.accept(stream)
+
     # The web: what a page asks every two seconds is answered from here; all else one rare module
     # after the other, each of which names the next.
     def answer(self, client, name):
@@ -56,14 +62,13 @@ def start(slot, record, dog, uart, heard, unconfirmed):
     board.slot = slot
     board.low = gc.mem_free()
     board.keep = ()
-    from . import http, names, wifi  # noqa: F401 (they stay)
+    from . import names, wifi  # noqa: F401 (they stay)
 
     app = __import__(slot + ".apps." + record["board"], None, None, ("App",)).App
     board.keep = tuple(sys.modules)
     board.rare("events", "begin", record, dog, uart, unconfirmed, app)
     board.rare("settings", None)
     board.configure()
-    board.server = http.Server(board)
     board.wifi = wifi.Wifi(board)
     if heard:
         board.rare("portal", heard)

@@ -71,7 +71,7 @@ def begin(board, record, dog, uart, unconfirmed, app):
     board.uart = uart
     # The portal and the serial line's ear, while there is an access point; the client of an
     # update that is under way; how often the light still blinks for someone who looks for it.
-    board.portal = board.serial = board.busy = None
+    board.portal = board.serial = board.busy = board.web = None
     board.blinks = 0
     board.up_ms = 0
     board.ticked = time.ticks_ms()
@@ -80,6 +80,13 @@ def begin(board, record, dog, uart, unconfirmed, app):
     board.later(3600000, "tick")
     if unconfirmed:
         board.later(30000, "confirm")
+    door = socket.socket()
+    door.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    door.bind(("0.0.0.0", board.port))
+    door.listen(2)
+    door.setblocking(False)
+    board.door = door
+    board.loop.watch(door, board.knock)
 
 
 # It stands at the start of the list, which need not be read whole.

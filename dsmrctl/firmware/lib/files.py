@@ -12,7 +12,7 @@ LISTING = "/update.json"
 def answer(board, client):
     if board.unconfirmed:
         client.error(409, "this version has not confirmed itself yet; try again in a minute")
-    elif board.busy in board.server.clients:
+    elif board.busy and board.busy in board.busy.server.clients:
         client.error(409, "an update is under way")
     elif client.path != "/api/update":
         put(board, client)

@@ -1,32 +1,35 @@
-# The web server's door, which stays in memory: two browsers at once, heads of 1 KB, answers in
-# pieces. Reading a request is request.py's.
+# The web server, in memory as long as someone is connected: two browsers at once, heads of 1 KB,
+# answers in pieces. Reading a request is request.py's.
 import json
-import socket
+
+
+def answer(board):
+    return Server(board)
 
 
 class Server:
     def __init__(self, board):
         self.board = board
         self.clients = []
-        s = socket.socket()
-        s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        s.bind(("0.0.0.0", board.port))
-        s.listen(2)
-        s.setblocking(False)
-        self.socket = s
-        board.loop.watch(s, self.accept)
-        board.loop.after(1000, self.check, 1000)
+        self.timer = board.loop.after(1000, self.check, 1000)
 
-    def accept(self, stream, event):
+    def accept(self, stream):
         try:
             client = Client(self, stream.accept()[0])
-        except (OSError, MemoryError):
-            return
-        self.clients.append(client)
-        self.board.loop.watch(client.stream, client.take)
-        # More of them wait their turn in the chip's own queue.
-        if len(self.clients) >= 2:
-            self.board.loop.drop(stream)
+        except OSError:
+            client = None
+        if client:
+            self.clients.append(client)
+            self.board.loop.watch(client.stream, client.take)
+            # More of them wait their turn in the chip's own queue.
+            if len(self.clients) >= 2:
+                self.board.loop.drop(stream)
+        self.last()
+
+    def last(self):
+        if not self.clients:
+            self.board.loop.cancel(self.timer)
+            self.board.web = None
 
     def check(self):
         for client in list(self.clients):
@@ -59,11 +62,12 @@ class Client:
             server.clients.remove(self)
             server.board.loop.drop(self.stream)
             self.stream.close()
-            server.board.loop.watch(server.socket, server.accept)
+            server.board.loop.watch(server.board.door, server.board.knock)
             if self.more:
                 self.more.close()
             if self.feed:
                 self.feed(self, None)
+            server.last()
 
     # Something can be read: more of the request, or its end.
     def take(self, stream, event):

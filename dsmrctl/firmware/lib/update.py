@@ -99,7 +99,7 @@ def work(board, client, version):
             store.remove(full)
             missing.append(path)
         client.left_s = 8
-        if client not in board.server.clients:
+        if client not in client.server.clients:
             return  # it gave up; what was done stays done
     if missing:
         client.reply(409, {"error": "%d files are missing" % len(missing), "missing": missing})
