@@ -6,7 +6,8 @@ import base64
 import random
 
 import pytest
-from world import KEY, SSID, Answer, Client, World
+from test_update_over_wifi import compiled
+from world import KEY, SSID, Answer, Client, World, bundle
 
 from dsmrctl.virtual.board import VirtualBoard
 
@@ -258,3 +259,27 @@ def test_secrets_stay_out_of_answers_and_log(world: World) -> None:
         assert secret.encode() not in seen
         assert secret not in board.log
     assert SSID.encode() in seen
+
+
+FAULTY = """
+from . import blink_really
+class App(blink_really.App):
+    def status(self):
+        return {}["a fault of ours"]
+"""
+
+
+def test_a_fault_that_someone_finds_is_logged_and_does_not_restart_the_board(world: World) -> None:
+    slot = {
+        "a/apps/blink.mpy": compiled(FAULTY),
+        "a/apps/blink_really.mpy": bundle().files["apps/blink.mpy"],
+    }
+    board = world.online(world.board(more=slot))
+    for _ in range(3):
+        answer = world.ask(board, "GET", "/api/status")
+        assert answer.status == 500
+        assert "/api/log" in sentence(answer)
+    assert board.resets == []
+    log = world.ask(board, "GET", "/api/log").body.decode()
+    assert "KeyError: a fault of ours" in log
+    assert "line 5" in log

@@ -93,6 +93,10 @@ class Client:
             self.close()
         except MemoryError:
             self.error(503, "not enough memory now; try again")
+        except Exception as error:
+            # Whoever finds a fault of ours by what he sends shall not restart the board by it.
+            self.server.board.rare("store", error)
+            self.error(500, "a fault in the firmware: GET /api/log tells it")
 
     def error(self, status, sentence):
         self.reply(status, {"error": sentence})
@@ -130,5 +134,7 @@ class Client:
                     self.server.board.loop.watch(stream, self.take)
                 else:
                     self.close()
-        except (OSError, MemoryError):
+        except Exception as error:
+            if not isinstance(error, (OSError, MemoryError)):
+                self.server.board.rare("store", error)
             self.close()
