@@ -1,17 +1,31 @@
-"""docs/protocol.md says what the code does: names, frames, and the test vector."""
+"""docs/protocol.md says what the code does: names, frames, a board's calls, settings, the flash."""
 
 from __future__ import annotations
 
 import base64
 import hashlib
 import hmac
+import json
 import re
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
+import pytest
 from conftest import ROOT
+from virtual_boards import Blinking
 
-from dsmrctl.firmware.core import frame
+from dsmrctl import boards
+from dsmrctl.boards import BOARDS
+from dsmrctl.firmware.core import frame, improv, setting
+from dsmrctl.firmware.lib import mdns, request
+from dsmrctl.flashing import bundle, filesystem, image
 from dsmrctl.quantities import NAMES, QUANTITIES
 
+FIRMWARE = ROOT / "dsmrctl" / "firmware"
 TEXT = (ROOT / "docs" / "protocol.md").read_text()
 
 
@@ -48,3 +62,170 @@ def test_the_test_vector_is_right_by_another_implementation() -> None:
 def test_the_frames_elements_stand_in_their_order() -> None:
     assert "`" + " ".join(frame.VERSION_1) + "`" in TEXT
     assert "`" + " ".join(frame.FIELDS[7:]) + "`" in TEXT
+
+
+def section(title: str) -> str:
+    return TEXT.split(f"\n## {title}\n")[1].split("\n## ")[0]
+
+
+def rows(text: str, columns: int) -> list[list[str]]:
+    """The cells of every table with so many columns, without heads and backticks."""
+    found = []
+    for line in text.splitlines():
+        cells = [cell.strip() for cell in line.strip("|").split("|")]
+        if line.startswith("|") and len(cells) == columns and set(cells[0]) != {"-"}:
+            found.append([cell.replace("`", "") for cell in cells])
+    return found
+
+
+def range_of(rule: dict[str, Any]) -> str:
+    least, most = rule["min"], rule["max"]
+    if rule["choices"]:
+        return ", ".join(rule["choices"])
+    if rule["type"] == "bool":
+        return ""
+    if rule["type"] == "int":
+        return f"{least} to {most}"
+    return f"{least} to {most} bytes" if least else f"at most {most} bytes"
+
+
+def test_the_table_of_settings_is_the_boards_own() -> None:
+    shared: dict[tuple[str, ...], list[str]] = {}
+    for board in BOARDS:
+        for key in setting.keys(board):
+            rule = setting.rule(board, key)
+            default = "" if rule["secret"] else rule["default"]
+            row = (
+                key,
+                "secret" if rule["secret"] else rule["type"],
+                range_of(rule),
+                rule["unit"] or "",
+                str(default).lower() if rule["type"] == "bool" else str(default or ""),
+            )
+            shared.setdefault(row, []).append(board)
+    wanted = {
+        (key, "all" if len(boards) == len(BOARDS) else ", ".join(sorted(boards)), *rest)
+        for (key, *rest), boards in shared.items()
+    }
+    found = [tuple(row[:6]) for row in rows(section("Settings"), 7)[1:]]
+    assert sorted(found) == sorted(wanted)
+
+
+def test_every_call_of_every_board_is_in_the_table_and_no_other() -> None:
+    told = {row[0] for row in rows(section("A board's HTTP interface"), 2)}
+    told = {call.replace("/api/", "") for call in told if re.match("(GET|PUT|POST) /api/", call)}
+    assert told == {*request._CALLS, "GET status", "PUT files/<path>"}
+
+
+def test_every_status_that_a_board_answers_is_explained_and_no_other() -> None:
+    sources = [path.read_text() for path in (FIRMWARE / "lib").glob("*.py")]
+    given = {int(n) for s in sources for n in re.findall(r"\.(?:reply|error)\(\s*(\d{3})", s)}
+    told = rows(section("A board's HTTP interface").split("### Statuses")[1], 2)
+    assert {int(n) for row in told for n in re.findall(r"\b\d{3}\b", row[0])} == given
+
+
+def test_the_paths_of_the_portal_are_in_its_table() -> None:
+    source = (FIRMWARE / "lib" / "portalpages.py").read_text()
+    told = {path for row in rows(section("The access point"), 2) for path in row[0].split()}
+    assert {*re.findall(r'"(/[a-z0-9]*)"', source), "/wifisave"} <= told
+
+
+def test_what_mdns_tells_is_what_the_document_says() -> None:
+    board = SimpleNamespace(kind="", hardware="", version="", ident="", port=80)
+    names = SimpleNamespace(host="dsmr_x", name=b"", ip=b"", id=b"", board=board)
+    texts = next(
+        data
+        for owner, kind, data in mdns.records(names)
+        if kind == 16 and owner.startswith(b"\5_dsmr")
+    )
+    told = section("Names on the network").split("\nTXT of `_dsmr")[1]
+    told = re.findall(r"`([a-z]+=[^`]*)`", told)
+    told = b"".join(bytes([len(text)]) + text.encode() for text in told)
+    assert texts == told
+
+
+def test_improvs_example_and_numbers_are_the_boards_own() -> None:
+    text = section("Improv over the serial line")
+    example = re.search(r"^    (49 [0-9a-f ]+)$", text, re.M)
+    assert example
+    wanted = improv.result(improv.CURRENT, (), improv.RPC)
+    assert wanted == b"\n" + bytes.fromhex(example[1])
+    for number, word in (
+        (improv.STATE, "state"), (improv.ERROR, "error"), (improv.RPC, "request"),
+        (improv.RESULT, "result"), (improv.WIFI, "network"), (improv.CURRENT, "state"),
+        (improv.INFO, "info"), (improv.SCAN, "networks"),
+    ):  # fmt: skip
+        assert f"| {number} {word} |" in text
+    assert f"{improv.READY} ready, {improv.JOINING} joining, {improv.JOINED} joined" in text
+    for number, word in (
+        (improv.NONE, "none"), (improv.MALFORMED, "malformed"), (improv.UNKNOWN, "unknown"),
+        (improv.NOT_JOINED, "cannot join"), (improv.BUSY, "busy"),
+    ):  # fmt: skip
+        assert f"{number} {word}" in text
+
+
+def test_the_keys_of_a_manifest_are_in_the_table() -> None:
+    made = bundle.manifest("blink", ["esp01s"], [""], "1.2.3", {}, {"x.mpy": b"1"})
+    told = {key for row in rows(section("A bundle"), 2)[1:] for key in row[0].split()}
+    assert told == set(made)
+    assert f"Format {bundle.FORMAT}." in section("A bundle")
+    (base,) = re.findall(r"^\| `base` \|.*?: (.*) \|$", section("A bundle"), re.M)
+    assert set(base.replace("`", "").split()) == set(made["base"])
+
+
+def test_the_place_of_the_file_system_is_the_tables() -> None:
+    told = rows(section("On the flash"), 4)[1:]
+    assert len(told) == 3
+    for build, flash, offset, blocks in told:
+        variant = "" if build == "generic" else build
+        found = filesystem.place(variant, int(flash.split()[0]) << 20)
+        assert (hex(found.offset), str(found.blocks)) == (offset, blocks)
+        if "or more" in flash:
+            assert filesystem.place(variant, 16 << 20) == found
+
+
+def test_the_files_of_a_fresh_flash_are_in_the_table() -> None:
+    told = {name for row in rows(section("On the flash"), 3)[1:] for name in row[0].split()}
+    files = {"x.mpy": b"1"}
+    made = bundle.manifest("blink", ["esp01s"], [""], "1.2.3", {}, files)
+    content = image.Content({"name": "x"}, ("HOME", "an invented key"))
+    blink = boards.BLINK
+    fresh = image.files(bundle.Bundle(made, files), blink, blink.hardware[0], content)
+    assert {"/" + path if "/" not in path else f"/{path[0]}/…" for path in fresh} <= told
+    written = "".join(path.read_text() for path in FIRMWARE.rglob("*.py"))
+    for path in re.findall(r'"(/[a-z]+\.(?:json|txt|old))"', written):
+        assert path in told or path == "/files.json"  # of a slot
+
+
+def commands(text: str) -> list[str]:
+    """The curl lines of a text, those that go on over several lines as one."""
+    return re.findall(r"^curl .*$", re.sub(r" *\\\n *", " ", text).replace("\n    ", "\n"), re.M)
+
+
+@pytest.mark.slow
+def test_the_examples_with_curl_are_true(
+    blinking: Blinking, need: Callable[[str], str], tmp_path: Path
+) -> None:
+    need("curl")
+    (tmp_path / "index.html.gz").write_bytes(b"a page")
+    told = section("A board's HTTP interface").split("with an example's values")[1]
+    told = told.split("###")[0]
+    keys = {key for row in rows(told, 2)[1:] for key in row[0].split()}
+    done = 0
+    for command in commands(TEXT):
+        line = command.replace("http://dsmr-blink.local", blinking.url)
+        assert line != command
+        line = line.replace("curl ", "curl -sS -o answer -w '%{http_code}' --max-time 15 ", 1)
+        ran = subprocess.run(
+            ["bash", "-c", line], cwd=tmp_path, capture_output=True, text=True, timeout=20
+        )
+        assert ran.stdout == ("202" if "restart" in command else "200"), (command, ran)
+        answer = json.loads((tmp_path / "answer").read_bytes())
+        if command.endswith("/api/info"):
+            assert set(answer) == keys
+        if command.endswith("/api/status"):
+            assert set(answer) == {"led", "blinks", "frames"}
+        done += 1
+        if "restart" in command:
+            time.sleep(8)  # a second, two for the serial line, and into its network
+    assert done >= 8

@@ -1,5 +1,5 @@
 # Chooses the slot, and starts the app in it. A new version has three boots to confirm itself
-# (lib/confirming.py); else the old one is taken again. Small and stable: no update touches this.
+# (lib/events.py); else the old one is taken again. Small and stable: no update touches this.
 import gc
 import json
 import machine

@@ -55,6 +55,11 @@ def imports(path: str) -> list[str]:
                 func=ast.Attribute(attr="rare"), args=[ast.Constant(value=str(name)), *_]
             ):
                 names.append(f"lib/{name}.py")
+            # Or by a call that the app adds: calls = {"PUT output": "output"}.
+            case ast.Assign(targets=[ast.Name(id="calls")], value=ast.Dict(values=values)):
+                names += [
+                    f"lib/{each.value}.py" for each in values if isinstance(each, ast.Constant)
+                ]
         if isinstance(node, ast.ImportFrom) and node.level:
             base = folder if node.level == 1 else folder.parents[node.level - 2]
             if node.module:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import sys
 import tempfile
 import time
 from contextlib import ExitStack
@@ -10,7 +11,7 @@ from pathlib import Path
 from typing import Self
 
 from dsmrctl import boards
-from dsmrctl.errors import DsmrError, NotFound
+from dsmrctl.errors import DsmrError, NotFound, UsageError
 from dsmrctl.flashing import bundle, image
 from dsmrctl.virtual.air import Air
 from dsmrctl.virtual.board import VirtualBoard
@@ -36,6 +37,8 @@ class Rack:
     def __enter__(self) -> Self:
         from dsmrctl.virtual import runtime
 
+        if sys.platform != "linux":
+            raise UsageError("virtual boards need Linux", hint="on Windows use WSL")
         runtime.find()
         air = Air()
         air.on(SSID, KEY, -52)
@@ -93,7 +96,4 @@ def _port(address: str) -> int:
             except OSError:
                 continue
             return port
-    raise DsmrError(
-        f"no free port for a page on {address}",
-        hint=f"on macOS the address must be made first: sudo ifconfig lo0 alias {address}",
-    )
+    raise DsmrError(f"no free port for a page on {address}", hint="another demo may be running")

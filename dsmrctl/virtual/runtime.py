@@ -29,7 +29,7 @@ class NoMicroPython(DsmrError):
     def __init__(self, why: str) -> None:
         super().__init__(
             f"no MicroPython that can boot a board: {why}",
-            hint="pip install 'dsmrctl[virtual]' (x86-64 Linux, macOS, Windows), or build "
+            hint="pip install 'dsmrctl[virtual]' (x86-64 Linux), or build "
             f"MicroPython's unix port and name the program in {VARIABLE}",
         )
 

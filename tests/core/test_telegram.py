@@ -1,6 +1,8 @@
 """Runs on CPython and, by on_micropython.py, on MicroPython."""
 
+from dsmrctl.firmware.core import history
 from dsmrctl.firmware.core.crc16 import crc16
+from dsmrctl.firmware.core.reader import Reader
 from dsmrctl.firmware.core.telegram import LINE, MOST_BYTES, TelegramReader
 
 # A Belgian meter on eMUCS-P1 1.7.1 with gas on channel 2 and water on 1; written for this test.
@@ -146,7 +148,7 @@ def test_the_history_is_by_month_and_sorted():
     ]
 
 
-def test_thirteen_months_fit():
+def thirteen_months():
     records = b"".join(
         [
             b"(%02d%02d01000000W)(%02d%02d02101500W)(%02d.500*kW)" % (25, m, 25, m, m)
@@ -154,15 +156,65 @@ def test_thirteen_months_fit():
         ]
     )
     records += b"(260101000000W)(251202101500W)(13.500*kW)"
-    line = b"0-0:98.1.0(13)(1-0:1.6.0)(1-0:1.6.0)" + records
+    return b"0-0:98.1.0(13)(1-0:1.6.0)(1-0:1.6.0)" + records
+
+
+def test_thirteen_months_are_read_in_pieces():
+    line = thirteen_months()
     assert len(line) > 2 * LINE
-    data = changed(b"0-0:98.1.0", line)
-    for step in range(1, 65):
-        taken = reader(data, step)
-        assert counts(taken) == (1, 0, 0, 0)
-        peaks = taken.objects.peaks
-        assert [peak[0] for peak in peaks] == [202412] + [202500 + m for m in range(1, 13)]
-        assert [peak[2] for peak in peaks][::12] == [1500, 13500]
+    for around in (b"", b" \0\t"):
+        data = changed(b"0-0:98.1.0", around + line + around)
+        for step in range(1, 65):
+            taken = reader(data, step)
+            assert counts(taken) == (1, 0, 0, 0)
+            peaks = taken.objects.peaks
+            assert [peak[0] for peak in peaks] == [202412] + [202500 + m for m in range(1, 13)]
+            assert [peak[2] for peak in peaks][::12] == [1500, 13500]
+
+
+def test_a_history_captured_within_a_month_is_of_that_month():
+    line = b"0-0:98.1.0(1)(1-0:1.6.0)(1-0:1.6.0)(260101000001W)(251202101500W)(01.500*kW)"
+    peaks = reader(changed(b"0-0:98.1.0", line)).objects.peaks
+    assert [peak[0] for peak in peaks] == [202601]
+
+
+def test_a_history_is_read_when_it_is_wanted():
+    taken = Reader()
+    data = changed(b"0-0:98.1.0", thirteen_months())
+    taken.feed(data[:-9], len(data) - 9)
+    assert (taken.peaks, taken.wanted) == (None, 1)
+    taken.feed(data[-9:], 9)
+    assert (taken.good, taken.wanted) == (1, 0)
+    assert len(history.peaks(taken.peaks)) == 13
+    other = telegram()
+    taken.feed(other, len(other))
+    assert len(history.peaks(taken.peaks)) == 13
+    taken.wanted = 1
+    taken.feed(other, len(other))
+    assert [peak[0] for peak in history.peaks(taken.peaks)] == [202602, 202603]
+    taken.wanted = 1
+    none = changed(b"0-0:98.1.0", None)
+    taken.feed(none, len(none))
+    assert (taken.good, taken.peaks, taken.wanted) == (4, None, 0)
+
+
+def test_a_telegram_cut_in_a_long_line_does_not_cost_the_next():
+    for code, line in (
+        (b"0-0:98.1.0", thirteen_months()),
+        (b"0-0:96.13.0", b"0-0:96.13.0(" + b"3" * 600 + b")"),
+    ):
+        data = changed(code, line)
+        start = data.index(line)
+        for end in range(start, start + len(line), 7):
+            taken = reader(data[:end] + data)
+            assert counts(taken) == (1, 0, 1, 0), data[:end]
+
+
+def test_a_long_message_may_be_wrapped():
+    text = b"3" * 300 + b"\r\nzie /XXX5 " + b"3" * 300 + b"\r\n/XXX5 slot\r\n!ABCD\r\neinde"
+    data = changed(b"0-0:96.13.0", b"0-0:96.13.0(" + text + b")")
+    for step in (1, 7, 64):
+        assert counts(reader(data * 2, step)) == (2, 0, 0, 0)
 
 
 def test_odd_histories_cost_no_more_than_themselves():

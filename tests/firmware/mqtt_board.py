@@ -12,10 +12,10 @@ import pytest
 from world import KEY, SSID, World, address, bundle
 
 from dsmrctl import boards
-from dsmrctl.flashing import build, filesystem
+from dsmrctl.flashing import build, filesystem, image
 from dsmrctl.gateway.home_assistant import SHOWN, discovery
 from dsmrctl.virtual.air import Air
-from dsmrctl.virtual.board import VirtualBoard
+from dsmrctl.virtual.board import HEAP, VirtualBoard
 from dsmrctl.virtual.clock import Conductor
 
 IDENT = "a1b2c3"
@@ -49,13 +49,13 @@ class App:
         if self.mqtt:
             state = b'{"count":%d,"fill":"%s"}' % (self.count, b"x" * SIZE)
             self.mqtt.publish(b"state", state)
-            while FLOOD and self.mqtt.step == 3 and not self.flooded:
+            while FLOOD and self.mqtt.step > 4 and not self.flooded:
                 self.flooded = not self.mqtt.publish(b"state", state)
 
     def status(self):
         mqtt = self.mqtt
         return {
-            "mqtt": mqtt.state if mqtt else "off",
+            "mqtt": mqtt.status if mqtt else "off",
             "dropped": mqtt.dropped if mqtt else 0,
             "wait": mqtt.wait if mqtt else 0,
             "count": self.count,
@@ -83,20 +83,17 @@ def flash(
     """A flash image; size: of the state; names: what the app says of its quantities, as source."""
     app = APP.replace("SIZE", str(size)).replace("FLOOD", str(flood))
     app = app.replace("NAMES", f"self.names = {names}" if names else "pass")
-    kind = boards.find("interface")
     more = {
         "a/apps/interface.mpy": compiled(app),
         "a/lib/mqtt.mpy": build.compiled("lib/mqtt.py"),
         "a/lib/broker.mpy": build.compiled("lib/broker.py"),
         "a/discovery.json": (build.SOURCES / "web" / "discovery.json").read_bytes(),
-        "wifi.json": json.dumps({"ssid": SSID, "password": KEY}).encode(),
-        "settings.json": json.dumps({"mqtt_enabled": True, **settings}).encode(),
     }
-    record = {**kind.hardware[0].record("interface"), "host": kind.host}
-    place = filesystem.place("FLASH_1M", 1 << 20)
-    image = filesystem.make(place.blocks, build.flash_files(bundle(), record, more))
+    kind = boards.find("interface")
+    content = image.Content({"mqtt_enabled": True, **settings}, (SSID, KEY), None, more)
+    data, place = image.make(bundle(), kind, kind.hardware[0], content)
     path = folder / f"mqtt{number}.bin"
-    path.write_bytes((b"\xff" * place.offset + image).ljust(1 << 20, b"\xff"))
+    path.write_bytes(data)
     return path, place
 
 
@@ -105,6 +102,7 @@ def board(
     *,
     number: int = 2,
     clock: Conductor | None = None,
+    heap: int = HEAP,
     air: Air | None = None,
     **flashed: Any,
 ) -> VirtualBoard:
@@ -114,7 +112,9 @@ def board(
         air.on(SSID, KEY, -55)
     path, place = flash(folder, number=number, **flashed)
     mac = bytes.fromhex("5ccf7f" + IDENT)
-    return VirtualBoard(path, place, address=address(number), mac=mac, air=air, clock=clock)
+    return VirtualBoard(
+        path, place, address=address(number), mac=mac, air=air, clock=clock, heap=heap
+    )
 
 
 def in_world(world: World, **flashed: Any) -> VirtualBoard:
@@ -240,6 +240,8 @@ class OddBroker:
             except OSError:
                 data = b""
             did = True
+            # Simulated seconds pass within the real moment that an acknowledgement waits.
+            one.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
             if not data:
                 one.close()
                 del self._open[one]

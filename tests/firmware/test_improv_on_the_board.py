@@ -90,3 +90,29 @@ def test_noise_and_telegrams_on_the_line_do_not_disturb_it(world: World) -> None
     world.clock.run(6)
     board.serial(b"/FLU5\\253769484_A\r\n\r\n0-0:96.1.4(50217)\r\n!2F5A\r\nIMPROV\x01IMPRO\xff")
     assert (improv.STATE, bytes([improv.READY])) in cable.ask(improv.CURRENT)
+
+
+def test_a_wrong_network_over_the_line_does_not_cost_a_board_the_one_it_has(world: World) -> None:
+    board = world.board()
+    cable = Cable(world, board)
+    world.clock.run(1)
+    cable.ask(improv.CURRENT)
+    world.online(board)
+    for password in ("not the right one", "nor is this one"):
+        heard = cable.ask(improv.WIFI, SSID, password, seconds=25)
+        assert (improv.ERROR, bytes([improv.NOT_JOINED])) in heard
+        world.online(board)
+    assert board.access_point is None
+
+
+def test_after_a_wrong_network_at_the_portal_the_known_one_is_still_found(world: World) -> None:
+    world.air.off(SSID)
+    board = world.board()
+    world.clock.until(lambda: board.access_point, 40)
+    cable = Cable(world, board)
+    heard = cable.ask(improv.WIFI, "NOWHERE", "an invented password", seconds=25)
+    assert (improv.ERROR, bytes([improv.NOT_JOINED])) in heard
+    world.air.on(SSID, KEY)
+    world.clock.until(lambda: board.wifi == 5, 400)
+    world.clock.run(2)
+    assert board.access_point is None

@@ -193,3 +193,46 @@ def test_two_of_the_largest_app_and_a_settings_save_fit(world: World) -> None:
     world.clock.run(3)
     world.online(board)
     assert world.ask(board, "PUT", "/api/settings", {"name": "vol"}).status == 200
+
+
+def test_the_firmware_of_another_kind_of_board_is_refused(world: World) -> None:
+    board = world.online(world.board())
+    answer = world.ask(
+        board,
+        "POST",
+        "/api/update",
+        {"version": "9.9.9", "files": {"apps/miniswitch.mpy": "0" * 64}},
+    )
+    assert answer.status == 409
+    assert "another kind" in answer.json()["error"]
+
+
+def test_after_whatever_was_asked_before_an_update_is_answered(world: World) -> None:
+    board = world.online(world.board())
+    world.ask(board, "PUT", "/api/wifi", {"ssid": ""})
+    world.ask(board, "POST", "/api/identify", {})
+    world.ask(board, "GET", "/api/wifi/scan")
+    world.clock.run(20)
+    for _ in range(3):
+        put(world, board, "lib/x.mpy", b"1" * 3000)
+        answer = world.ask(board, "POST", "/api/update", b"{}")
+        assert answer.status == 400
+        assert post(world, board, other_version(PAGE)).status == 409
+        for path in ("/", "/settings", "/api/info", "/api/settings"):
+            assert world.ask(board, "GET", path).status == 200
+    assert "update.json" not in board.files()
+    assert update(world, board, other_version(PAGE)) == ["index.html.gz"]
+
+
+def test_a_client_that_goes_in_the_middle_of_an_update_blocks_no_other(world: World) -> None:
+    board = world.online(world.board())
+    body = json.dumps(listing(other_version(PAGE))).encode()
+    head = (
+        f"POST /api/update HTTP/1.1\r\nHost: {board.address}\r\n"
+        f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+    )
+    client = world.begin(board, head.encode() + body[:500])
+    world.clock.run(1)
+    client.close()
+    world.clock.run(1)
+    assert update(world, board, other_version(PAGE)) == ["index.html.gz"]

@@ -17,9 +17,7 @@ def seconds(
     """Seconds since 2020-01-01 00:00 of a date (before: negative), None when there is no such."""
     if year < 2000 or month > 99 or day > 99 or minute > 99 or second > 99:
         return None
-    return moment(
-        (year - 2000) * 10000 + month * 100 + day, hour * 10000 + minute * 100 + second
-    )
+    return moment((year - 2000) * 10000 + month * 100 + day, hour * 10000 + minute * 100 + second)
 
 
 def date(time_s: int) -> tuple[int, int, int, int, int, int]:

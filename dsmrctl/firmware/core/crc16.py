@@ -5,4 +5,4 @@ from . import reader
 
 def crc16(buf: bytes | bytearray | memoryview, n: int | None = None, crc: int = 0) -> int:
     """CRC of the first `n` bytes (None: all) of `buf`, going on from `crc`."""
-    return reader.crc16(buf if n is None else buf[:n], crc)
+    return reader.crc16(buf, 0, len(buf) if n is None else n, crc)

@@ -3,6 +3,8 @@
 Version 1 is the manual's, 2 is ours, 0 stands for a foreign order; docs/protocol.md describes them.
 """
 
+from . import making
+
 FIELDS = (
     "import_t1_wh",
     "import_t2_wh",
@@ -98,8 +100,9 @@ def build(values, version: int = 2) -> bytes:
             raise FrameError("negative")
         numbers.append(value)
     _check(names, numbers, version)
-    text = ",".join([str(number) for number in numbers])
-    return (('{"v":2,"dsmr":[' if version == 2 else '{"dsmr":[') + text + "]}").encode()
+    if version == 2:
+        return making.build(numbers)
+    return ('{"dsmr":' + str(numbers).replace(" ", "") + "}").encode()
 
 
 def read(data: bytes | bytearray | memoryview, layout: tuple[str, ...] | None = None) -> Frame:

@@ -10,20 +10,20 @@ _MOST = 13
 _BYTES = 12
 
 
-def read(found, text: bytes):
-    """Take in a piece of the line that ends where a bracket does; `found` is None at its start.
+def read(found, line: bytearray, n: int):
+    """Take in line[:n], a piece of the line that ends where a bracket does; `found`: None at first.
 
     What comes back goes in with the next piece; its [3] is the peaks, packed, for `peaks`.
     """
     # How many stamps came one after the other (-1: the line's first bracket is to come); the month
     # that ended with the last but one, None when that is no date; the last.
     dates, month, late, packed, time_s = found or (-1, None, None, b"", UNSET)
-    for part in text.split(b")"):
-        start = part.find(b"(") + 1
-        if start == 0:
-            continue
-        part = part[start:]
-        when = stamp(part)
+    start = line.find(b"(", 0, n) + 1
+    while start:
+        end = line.find(b")", start, n)
+        if end < 0:
+            end = n
+        when = stamp(line, start, end)
         if dates < 0:
             dates = 0
         elif when is not None:
@@ -32,17 +32,18 @@ def read(found, text: bytes):
             late = None
             if when != UNSET:
                 # As YYMM; captured at 00:00 on the first day of the next month.
-                late = int(part[:4])
-                if part[4:12] == b"01000000":
+                late = int(bytes(line[start : start + 4]))
+                if line[start + 4 : start + 12] == b"01000000":
                     late -= 89 if late % 100 == 1 else 1
             dates += 1
         else:
             if dates == 2 and month is not None and len(packed) < _MOST * _BYTES:
-                peak_w = number(part, 0)
+                peak_w = number(line, start, end, 0)
                 if peak_w is not None and UNSET <= peak_w < -UNSET:
                     for value in (200000 + month, time_s - UNSET, peak_w - UNSET):
                         packed += value.to_bytes(4, "big")
             dates = 0
+        start = line.find(b"(", end, n) + 1
     return dates, month, late, packed, time_s
 
 

@@ -8,7 +8,7 @@ objects: eMUCS-P1 chapter 5, DSMR P1 chapter 6.
 from binascii import unhexlify
 
 # Of a longer line only a history is read, in pieces; of the rest the CRC is kept.
-LINE = 256
+LINE = 128
 # A message may hold 2048 characters; this much without an end is no telegram.
 MOST_BYTES = 16384
 # What may stand around a line.
@@ -26,15 +26,13 @@ _CODES = (
     # 23 history, 24 serial number; 25 to 27 a channel's medium and its reading.
     b":98.1.0(:96.1.1(:24.1.0(:24.2.1(:24.2.3("
 )
-# In `told` 27 is the serial number, as sent; then medium, time and reading of channels 1 to 4.
-_SERIAL = 27
-_PLACES = 40
+# In `told` 27 is the serial number, as sent; then medium, time and reading of channels 1 to 4: 40.
 
 
-def crc16(data, crc=0):
-    """CRC-16/ARC of `data`, going on from `crc`; by parity, since a table costs heap."""
-    for c in data:
-        c = (c ^ crc) & 255
+def crc16(line, start, end, crc):
+    """CRC-16/ARC of line[start:end], going on from `crc`; by parity, since a table costs heap."""
+    for i in range(start, end):
+        c = (line[i] ^ crc) & 255
         crc = crc >> 8 ^ c << 6 ^ c << 7
         if 0x6996 >> ((c ^ c >> 4) & 15) & 1:
             crc ^= 0xC001
@@ -42,7 +40,7 @@ def crc16(data, crc=0):
 
 
 def moment(date, time):
-    """Seconds since 2020-01-01 00:00 of YYMMDD and hhmmss as numbers, None when there is no such."""
+    """Seconds since 2020-01-01 00:00 of YYMMDD and hhmmss as numbers, None for no such date."""
     year = date // 10000
     month = date // 100 % 100
     day = date % 100
@@ -69,44 +67,71 @@ def moment(date, time):
     return day * 86400 + hour * 3600 + minute * 60 + time
 
 
-def stamp(text):
+def stamp(line, start, end):
     """YYMMDDhhmmssX as seconds of the local clock; UNSET for no such date, None for no stamp.
 
     Some leave out the X, which is S in summer and W in winter.
     """
-    if not 12 <= len(text) <= 13 or not text[:12].isdigit() or text[12:] not in b"SW":
+    end -= start
+    if not 12 <= end <= 13 or end == 13 and line[start + 12] not in b"SW":
         return None
-    when = moment(int(text[:6]), int(text[6:12]))
+    date = time = 0
+    for i in range(start, start + 12):
+        c = line[i] - 48
+        if not 0 <= c <= 9:
+            return None
+        if i < start + 6:
+            date = date * 10 + c
+        else:
+            time = time * 10 + c
     # A clock that was never set starts in 2000.
-    return UNSET if when is None or text[:2] == b"00" else when
+    time = moment(date, time) if date > 9999 else None
+    return UNSET if time is None else time
 
 
-def number(text, kind):
-    """`text` as an integer, halves away from zero; None when it is no number in that unit.
+def number(line, start, end, kind):
+    """line[start:end] as an integer, halves away from zero; None when it is none in that unit.
 
+    Behind it must stand a bracket or a blank.
     kind: 0 W, 1 V (in tenths), 2 A (in hundredths), 3 m3 (in thousandths), 4 Wh, 8 without a unit.
     """
-    places = kind % 4
-    unit = b"w v a m3wh"[kind * 2 : kind * 2 + 2].strip()
-    parts = text.split(b"*", 1)
     sign = 1
-    text = parts[0]
-    if text[:1] == b"-":
+    if line[start] == 45:
         sign = -1
-        text = text[1:]
-    figures = text.split(b".", 1)
-    text = b"".join(figures)
+        start += 1
+    value = digits = point = 0
+    places = kind % 4
+    while start < end:
+        c = line[start]
+        if 48 <= c <= 57:
+            value = value * 10 + c - 48
+            digits += 1
+            places -= point
+        elif c == 46 and digits and not point:
+            point = 1
+        else:
+            break
+        start += 1
     # A point has figures on both sides.
-    if not text.isdigit() or len(text) > 12 or b"" in figures:
+    if not 0 < digits < 13 or line[start - 1] == 46:
         return None
-    places -= len(text) - len(figures[0])
-    value = int(text)
-    if len(parts) > 1:
-        text = parts[1].lower()
-        if text[:1] == b"k" and not kind % 4:
+    unit = b"WVAMW\0\0\0\0"[kind]
+    if start < end:
+        if line[start] != 42 or not unit:
+            return None
+        start += 1
+        if line[start] | 32 == 107 and not kind % 4:
             places += 3
-            text = text[1:]
-        if not unit or text != unit:
+            start += 1
+        if line[start] & 95 != unit:
+            return None
+        start += 1
+        if kind > 2:
+            # The 3 of m3, the h of Wh.
+            if line[start] | 32 != (51 if kind == 3 else 104):
+                return None
+            start += 1
+        if start != end:
             return None
     elif unit and value:
         # Only zero is the same in every unit.
@@ -122,201 +147,220 @@ class Reader:
 
     In whole units: Wh, W, 0.1 V, 0.01 A, dm3; time in seconds since 2020-01-01 00:00 of the
     meter's clock, offset in hours before UTC. The list is filled again later: copy what you keep.
+    Others use `feed`, the counts, `told`, `peaks` and `wanted`. What is the reader's own has names
+    that Python has already, since each new one costs heap.
     """
 
     def __init__(self):
         self.good = self.bad_crc = self.too_long = 0
         self.cut = 0  # a new telegram began inside one
         self.garbage = 0  # bytes outside telegrams
-        self.told = [None] * _PLACES
-        self._next = [None] * _PLACES
+        self.told = [None] * 40
+        self.next = [None] * 40
         # The months' peaks for history.peaks(), None when the meter does not tell them. They are
         # long, so only read when `wanted`: 1 from the next good telegram, 2 from every one.
         self.peaks = None
         self.wanted = 1
-        self._begin()
+        self.line = bytearray(LINE)
+        self.start()
         self._inside = 0
 
-    def _begin(self):
-        for i in range(_PLACES):
-            self._next[i] = None
+    def start(self):
+        for i in range(40):
+            self.next[i] = None
         self._months = None
-        self._line = b""
+        self.n = 0
         # 1 in the header, 2 behind it.
         self._inside = 1
         # The second CRC is as if each line ended in CR LF; None until one does not (something on
         # the way took the CR out, the meter never does).
-        self._crc = self._bytes = 0
+        self.crc = self.bytes = 0
         self._crlf = None
-        # Of the line that is too long, 2 when it is the history.
+        # Of a line that is too long 1; and 2 when it is the history, 4 a message that goes on.
         self._long = 0
         # A bracket is open: the line that comes goes on with a message.
-        self._open = False
+        self.open = False
         # 1 when there was an end whose CRC did not hold, which a message may have told.
         self._failed = 0
 
     def feed(self, buf, n):
         """Take the first `n` bytes of `buf`; how many good telegrams ended in them."""
-        buf = bytes(memoryview(buf)[:n])
         good = self.good
+        line = self.line
         start = 0
         while start < n:
             if not self._inside:
-                end = buf.find(b"/", start)
+                end = buf.find(b"/", start, n)
                 if end < 0:
-                    end = n
-                self.garbage += end - start
-                if end == n:
+                    self.garbage += n - start
                     break
-                self._begin()
+                self.garbage += end - start
+                self.start()
                 start = end
-            end = buf.find(b"\n", start) + 1 or n
-            line = self._line = self._line + buf[start:end]
-            self._bytes += end - start
+            length = self.n
+            end = min(buf.find(b"\n", start, n) + 1 or n, start + LINE - length)
+            self.bytes += end - start
+            # One by one: slices would leave a lot to collect.
+            for start in range(start, end):
+                line[length] = buf[start]
+                length += 1
+            self.n = length
             start = end
-            if len(line) > LINE:
-                if self._inside == 1:
-                    # No header is that long: noise that held a "/".
-                    self.garbage += len(line)
-                    self._inside = 0
-                    continue
-                self._spill(line)
-            if self._bytes > MOST_BYTES:
+            if line[length - 1] == 10:
+                self.readline()
+            elif length == LINE:
+                self.flush()
+            if self.bytes > MOST_BYTES and self._inside:
                 self.too_long += 1 - self._failed
                 self._inside = 0
-            elif buf[end - 1] == 10:
-                self._end_line()
         return self.good - good
 
-    def _spill(self, line):
-        """Only the end of a line that is too long is kept: from its last bracket on."""
-        end = max(line.rfind(b")"), len(line) - 64)
-        self._line = line[end:]
-        line = line[:end]
-        self._sum(line)
+    def flush(self):
+        """The line is too long: only its end is kept, from the last bracket on."""
+        line = self.line
+        if self._inside == 1:
+            # No header is that long: noise that held a "/".
+            self.garbage += LINE
+            self._inside = 0
+            return
+        end = max(line.rfind(b")") + 1, LINE - 64)
         if not self._long:
-            self._long = 1
-            if line[3:11] == b":98.1.0(" and self._months is None and self.wanted:
-                self._long = 2
-        if self._long == 2:
-            self._history(line)
+            self._long = 1 + 4 * self.open
+            if self._months is None and self.wanted:
+                text = bytes(line[:end]).lstrip(BLANK)
+                if text[3:11] == b":98.1.0(" and text[0] == 48:
+                    self._long |= 2
+        self.sum(0, end)
+        if self._long & 2:
+            self.history(line, end)
+        self.n = LINE - end
+        for i in range(end, LINE):
+            line[i - end] = line[i]
 
-    def _history(self, line):
+    def history(self, line, end):
         from . import history
 
-        self._months = history.read(self._months, line)
+        self._months = history.read(self._months, line, end)
 
-    def _sum(self, line):
+    def sum(self, start, end):
         """Add to the CRC, and see whether a bracket stays open."""
+        line = self.line
         crc = self._crlf
-        if line.endswith(b"\n") and not line.endswith(b"\r\n"):
-            self._crlf = crc16(b"\r\n", crc16(line[:-1], self._crc if crc is None else crc))
+        if line[end - 1] == 10 and (end < start + 2 or line[end - 2] != 13):
+            crc = crc16(line, start, end - 1, self.crc if crc is None else crc)
+            self._crlf = crc16(b"\r\n", 0, 2, crc)
         elif crc is not None:
-            self._crlf = crc16(line, crc)
-        self._crc = crc16(line, self._crc)
-        start = line.rfind(b"(")
-        end = line.rfind(b")")
-        if start != end:
-            self._open = start > end
+            self._crlf = crc16(line, start, end, crc)
+        self.crc = crc16(line, start, end, self.crc)
+        last = line.rfind(b"(", start, end)
+        end = line.rfind(b")", start, end)
+        if last != end:
+            self.open = last > end
 
-    def _end_line(self):
-        line = self._line
-        self._line = b""
-        # Blanks before it stay, so that each byte keeps its place.
-        text = line.rstrip(BLANK)
+    def readline(self):
+        line = self.line
+        length = end = self.n
+        self.n = 0
+        while end and line[end - 1] in BLANK:
+            end -= 1
         first = self._inside == 1
         self._inside = 2
         long = self._long
         self._long = 0
-        is_open = self._open
-        end = False
-        if line[:1] == b"!" and not long:
+        is_open = long & 4 if long else self.open
+        whole = False
+        if line[0] == 33 and not long:
             # The CRC, in capitals or not. When it does not hold the line belongs to a message, or
             # a byte fell over, and the next header will tell which.
-            self._sum(b"!")
+            self.sum(0, 1)
             try:
                 # Without digits it is the end of a telegram that has no CRC: not to be trusted.
-                sent = int(text[1:5] or b"-1", 16)
+                sent = int(bytes(line[1 : min(end, 5)]) or b"-1", 16)
             except ValueError:
                 sent = None
-            end = sent is not None and (sent == self._crc or sent == self._crlf)
-            if end:
+            whole = sent is not None and (sent == self.crc or sent == self._crlf)
+            if whole:
                 self.bad_crc -= self._failed
-                self._take_over()
+                self.close()
             else:
-                self._sum(line[1:])
+                self.sum(1, length)
                 if sent is not None and not self._failed:
                     self._failed = 1
                     self.bad_crc += 1
         else:
-            self._sum(line)
-        if end or self._failed or not is_open:
+            self.sum(0, length)
+        if whole or self._failed or not is_open:
             # A header: "/", three letters, a digit. An object's line ends with a bracket, so a "/"
             # in its text starts nothing.
-            at = text.find(b"/", first)
+            at = line.find(b"/", first, end)
             while at >= 0:
-                if text[at + 4 : at + 5].isdigit() and text[at + 1 : at + 4].isalpha():
-                    if text[-1:] != b")" or (at == 0 and not is_open):
-                        # The telegram before was cut in mid-line, or there was noise with a "/",
-                        # or the end of the line behind its CRC was lost.
-                        if first:
-                            self.garbage += at
-                        elif not end:
-                            self.cut += 1 - self._failed
-                        self._begin()
-                        self._inside = 2
-                        self._sum(line[at:])
-                        return
-                at = text.find(b"/", at + 1)
-        if long == 2:
-            self._history(text)
-        elif not (first or end or long):
-            self._read(text.lstrip(BLANK))
+                if line[end - 1] != 41 or (at == 0 and not is_open):
+                    if at + 4 < end and bytes(line[at + 4 : at + 5]).isdigit():
+                        if bytes(line[at + 1 : at + 4]).isalpha():
+                            # The telegram before was cut in mid-line, or there was noise with a
+                            # "/", or the end of the line behind its CRC was lost.
+                            if first:
+                                self.garbage += at
+                            elif not whole:
+                                self.cut += 1 - self._failed
+                            self.start()
+                            self._inside = 2
+                            self.sum(at, length)
+                            return
+                at = line.find(b"/", at + 1, end)
+        if long & 2:
+            self.history(line, end)
+        elif not (first or whole or long):
+            self.read(end)
 
-    def _take_over(self):
+    def close(self):
         """A telegram is whole: gas and water are the newest such reading, then the first.
 
         So a channel goes on whose meter is gone, with its last reading or none.
         """
-        values = self._next
+        values = self.next
         for medium in (3, 7):
             newest = None
-            for i in range(_SERIAL + 1, _PLACES, 3):
+            for i in range(28, 40, 3):
                 if values[i] == medium and values[i + 2] is not None:
                     if newest is None or values[i + 1] > newest:
                         newest = values[i + 1]
                         values[25 if medium == 3 else 26] = values[i + 2]
-        self._next = self.told
+        self.next = self.told
         self.told = values
         if self.wanted:
             self.peaks = self._months and self._months[3]
             self.wanted &= 2
+        self._months = None
         self._inside = 0
         self.good += 1
 
-    def _read(self, text):
-        """Take in the object; what it cannot make out stays unknown and costs nothing else.
+    def read(self, n):
+        """Take in the object in the line's first `n` bytes.
 
-        Lines are not joined: a value that goes on in the next one stays unknown.
+        What it cannot make out stays unknown and costs nothing else. Lines are not joined: a value
+        that goes on in the next one stays unknown.
         """
-        start = text.find(b"(") + 1
+        line = self.line
+        if line[0] in BLANK:
+            line = bytes(line[:n]).lstrip(BLANK) + b"\n"
+            n = len(line) - 1
+        start = line.find(b"(", 0, n) + 1
         # Any B counts for electricity (Wallonia: 1-1:1.8.1).
-        if start < 9 or text[1] != 45 or text[3] != 58:
+        if start < 9 or line[1] != 45 or line[3] != 58:
             return
-        at = _CODES.find(text[3 : min(start, 11)]) >> 3
-        if at < 0 or text[0] != (49 if at < 20 else 48):
+        at = _CODES.find(bytes(line[3 : min(start, 11)])) >> 3
+        if at < 0 or line[0] != (49 if at < 20 else 48):
             return
         if at == 23:
             if self.wanted and self._months is None:
-                self._history(text)
+                self.history(line, n)
             return
-        # Only a first bracket counts, but for what may have its time beside it.
-        first = text[start:].split(b")", 1)[0]
-        values = self._next
-        channel = text[2] - 48
+        values = self.next
+        channel = line[2] - 48
         place = at
         if at == 24:
-            place = _SERIAL
+            place = 27
             if channel:
                 return
         elif at > 24:
@@ -325,40 +369,46 @@ class Reader:
                 return
         if values[place] is not None:
             return
-        if at == 22:
-            value = stamp(first)
-            # Without its flag it is two times in October.
-            if value is None or value == UNSET or len(first) < 13:
-                return
-            values[23] = 2 if first[12] == 83 else 1
-        elif at == 24:
-            value = first or None
-        elif 20 <= at < 26:
-            if at == 21 and len(first) == 10 and first.isdigit():
+        value = None
+        when = UNSET
+        kind = 8
+        if at < 20:
+            kind = 4 if at < 4 else (at > 13) + (at > 16)
+        elif at > 25:
+            kind = 3
+        while start:
+            end = line.find(b")", start, n)
+            if end < 0:
+                # Some lines have lost what closes the last.
+                end = n
+            if at == 24:
+                value = bytes(line[start:end]) or None
+            elif at == 21 and end - start == 10 and bytes(line[start:end]).isdigit():
                 # Since 2026 some send the version's digits in hex.
-                first = unhexlify(first)
-            value = number(first, 8)
-        else:
-            # The number and its time stand in either order; what closes the last may be lost.
-            value = None
-            when = UNSET
-            for text in text.split(b")"):
-                start = text.find(b"(") + 1
-                if start:
-                    text = text[start:]
-                    time = stamp(text)
-                    if time is None:
-                        if value is None:
-                            value = number(
-                                text, 3 if at > 25 else 4 if at < 4 else (at > 13) + (at > 16)
-                            )
-                    elif value is None or when == UNSET:
-                        when = time
-            if at > 25:
-                # Zero at no time is what a dead meter says.
-                if not value and when == UNSET:
+                value = number(unhexlify(line[start:end]) + b")", 0, 5, 8)
+            else:
+                # A number and its time stand in either order.
+                time = stamp(line, start, end)
+                if time is None or kind == 8 and at != 22:
+                    if value is None:
+                        value = number(line, start, end, kind)
+                elif value is None or when == UNSET:
+                    when = time
+            if at == 22:
+                # Without its flag it is two times in October.
+                if when == UNSET or end - start < 13:
                     return
-                values[place - 1] = when
-            elif at == 7 and value is not None and when != UNSET:
-                values[24] = when
+                value = when
+                values[23] = 2 if line[end - 1] == 83 else 1
+            # Elsewhere only the first bracket counts.
+            if kind == 8:
+                break
+            start = line.find(b"(", end, n) + 1
+        if at > 25:
+            # Zero at no time is what a dead meter says.
+            if not value and when == UNSET:
+                return
+            values[place - 1] = when
+        elif at == 7 and value is not None and when != UNSET:
+            values[24] = when
         values[place] = value

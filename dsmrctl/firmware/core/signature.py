@@ -1,11 +1,8 @@
 """Signed frames: who has the key may send, and nothing is taken twice (docs/protocol.md)."""
 
-import binascii
-import hashlib
-
+from . import signing
 from .frame import COUNTERS, MAX_BYTES, VERSION_2, Frame, FrameError, counter, read
-
-KEY_BYTES = (16, 64)
+from .signing import tag
 
 
 def sign(data: bytes, key: bytes, n: int) -> bytes:
@@ -17,8 +14,7 @@ def sign(data: bytes, key: bytes, n: int) -> bytes:
         raise ValueError("n is not below 2**30")
     if data[:15] != VERSION_2:
         raise FrameError("version")
-    head = data[:-1] + b',"n":' + str(n).encode()
-    signed = head + b',"m":"' + tag(head, key) + b'"}'
+    signed = signing.sign(data, key, n)
     if len(signed) > MAX_BYTES:
         raise FrameError("too-long")
     return signed
@@ -42,23 +38,6 @@ def check(data: bytes | bytearray | memoryview, key: bytes, last_n: int) -> int:
     if n <= last_n:
         raise FrameError("replayed")
     return n
-
-
-def tag(head: bytes, key: bytes) -> bytes:
-    """HMAC-SHA256 of `head`, cut to 8 bytes, in base64; written out, the chip has no hmac."""
-    if not KEY_BYTES[0] <= len(key) <= KEY_BYTES[1]:
-        raise ValueError("a frame key has 16 to 64 bytes")
-    inner = hashlib.sha256(_pad(key, 0x36) + head).digest()
-    digest = hashlib.sha256(_pad(key, 0x5C) + inner).digest()
-    return binascii.b2a_base64(digest[:8])[:-1]
-
-
-def _pad(key, with_byte):
-    # A key is never longer than a block of 64 bytes, so it is never hashed first.
-    block = bytearray(bytes([with_byte]) * 64)
-    for i in range(len(key)):
-        block[i] ^= key[i]
-    return bytes(block)
 
 
 class Gate:

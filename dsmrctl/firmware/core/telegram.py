@@ -45,6 +45,8 @@ class TelegramReader(Reader):
 
     def feed(self, buf: bytes | bytearray | memoryview, n: int | None = None) -> int:
         """Take the first `n` bytes (None: all) of `buf`; how many good telegrams ended in them."""
+        if isinstance(buf, memoryview):
+            buf = bytes(buf)  # a view cannot be searched
         return super().feed(buf, len(buf) if n is None else n)
 
 

@@ -2,6 +2,7 @@
 # then forgotten, since the chip has 38 KB for everything.
 # pyright: reportAttributeAccessIssue=false
 import gc
+import os
 import sys
 
 
@@ -18,14 +19,26 @@ class Board:
             # The least memory that was ever free is told by /api/info.
             gc.collect()
             self.low = min(self.low, gc.mem_free())
-            for name in list(sys.modules):
-                if name not in self.keep:
-                    del sys.modules[name]
-                    package, child = name.rsplit(".", 1)
-                    package = sys.modules.get(package)
-                    if hasattr(package, child):
-                        delattr(package, child)
-            gc.collect()
+            self.forget()
+
+    def forget(self):
+        for name in list(sys.modules):
+            if name not in self.keep:
+                del sys.modules[name]
+                package, child = name.rsplit(".", 1)
+                package = sys.modules.get(package)
+                if hasattr(package, child):
+                    delattr(package, child)
+        gc.collect()
+
+    # Every module once, while the heap is empty: the names it brings stay for ever, and what grew
+    # for it, and they shall lie together at the bottom.
+    def warm(self, dog):
+        self.keep = tuple(sys.modules)
+        for name in os.listdir("/" + self.slot + "/lib"):
+            dog.feed()
+            __import__(self.slot + ".lib." + name[:-4])
+            self.forget()
 
     # Someone is at the door of the page; more than two wait there.
     def knock(self, stream, event):
@@ -36,7 +49,7 @@ class Board:
     # The web: what a page asks every two seconds is answered from here; all else one rare module
     # after the other, each of which names the next.
     def answer(self, client, name):
-        if name == "request" and client.buffer[:16] == b"GET /api/status ":
+        if name == "request" and client.buffer[:15] == b"GET /api/status":
             client.reply(200, self.app.status())
         else:
             while name:
@@ -49,8 +62,14 @@ class Board:
             self.app.configure(self.fresh)
             self.fresh = None
 
+    # The list of an update has come.
     def update(self):
-        self.rare("update")
+        try:
+            self.rare("update")
+        except MemoryError:
+            client = self.busy
+            self.busy = None
+            client.error(503, "not enough memory now; try again, or restart the board first")
 
     # An event in ms milliseconds. A function of a rare module would keep the whole of it here.
     def later(self, ms, event):
@@ -61,6 +80,7 @@ def start(slot, record, dog, uart, heard, unconfirmed):
     board = Board()
     board.slot = slot
     board.low = gc.mem_free()
+    board.warm(dog)
     board.keep = ()
     from . import names, wifi  # noqa: F401 (they stay)
 

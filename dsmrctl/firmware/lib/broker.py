@@ -17,12 +17,13 @@ def answer(board, mqtt, what=None):
         return configure(board, mqtt, what)
     try:
         if not what:
-            late(mqtt)
-        elif mqtt.step == 1:
+            step(mqtt)
+        elif mqtt.step < 4:
             named(mqtt)
         else:
             heard(mqtt)
-    except (OSError, ValueError):
+    except (OSError, ValueError, IndexError, MemoryError):
+        # What was half done is begun anew.
         mqtt.close()
     return None
 
@@ -35,7 +36,7 @@ def configure(board, mqtt, settings):
             settings["mqtt_port"],
             settings["mqtt_user"],
             settings["mqtt_password"],
-            (settings["mqtt_prefix"] or "dsmrctl/" + board.ident).encode() + b"/",
+            (settings["mqtt_prefix"].encode() or b"dsmrctl/" + board.ident.encode()) + b"/",
             settings["ha_discovery"],
             board.named,
         )
@@ -44,42 +45,42 @@ def configure(board, mqtt, settings):
             from .mqtt import Mqtt
 
             mqtt = Mqtt(board, chosen)
-    elif mqtt.chosen != chosen:
+    elif mqtt.settings != chosen:
         # The broker tells that we are gone: the last will.
         mqtt.close("connecting")
-        mqtt.chosen = chosen
+        mqtt.settings = chosen
         mqtt.left = 0
         mqtt.wait = 2
         if not chosen:
-            board.loop.cancel(mqtt.timer)
             mqtt = None
     return mqtt
 
 
-def late(mqtt):
+# Something is due.
+def step(mqtt):
     if mqtt.step == 0:
         begin(mqtt)
-    elif mqtt.step == 1:
+    elif mqtt.step < 4:
         ask(mqtt)
-    elif mqtt.step == 2 or mqtt.left < -15:
+    elif mqtt.step == 4 or mqtt.left < -15:
         mqtt.close()
     elif mqtt.out:
         pass
     elif mqtt.left < 0:
         # It lived long enough to be tried again at once when it ends; is it alive?
         mqtt.wait = 2
-        if not mqtt.tries:
-            mqtt.tries = 1
+        if mqtt.step == 5:
+            mqtt.step = 6
             mqtt.give(b"\xc0\0")
-    elif mqtt.due:
+    elif mqtt.fresh:
         discover(mqtt)
 
 
 # The broker's address: written as such, or to be asked for.
 def begin(mqtt):
-    host = mqtt.chosen[0]
+    host = mqtt.settings[0]
     parts = host.rstrip(".").split(".")
-    b = b""
+    b = part = b""
     for part in parts:
         part = part.encode()
         if not 0 < len(part) < 64:
@@ -87,13 +88,12 @@ def begin(mqtt):
         b += bytes((len(part),)) + part
     if len(parts) == 4 and "".join(parts).isdigit():
         return connect(mqtt, host)
-    local = parts[-1].lower() == "local"
+    local = part.lower() == b"local"
     mqtt.held = os.urandom(2) + (b"\0\0" if local else b"\1\0")
     mqtt.held += b"\0\1\0\0\0\0\0\0" + b + b"\0\0\1\0\1"
-    mqtt.step = 1
     mqtt.stream = s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     s.setblocking(False)
-    mqtt.board.loop.watch(s, mqtt.take)
+    mqtt.board.loop.watch(s, mqtt.give)
     ask(mqtt)
 
 
@@ -105,10 +105,10 @@ def server(mqtt):
 
 
 def ask(mqtt):
-    mqtt.tries += 1
-    if mqtt.tries > 3:
+    if mqtt.step == 3:
         return mqtt.close("name not found")
-    mqtt.left = mqtt.tries
+    mqtt.step += 1
+    mqtt.left = mqtt.step
     try:
         mqtt.stream.sendto(mqtt.held, server(mqtt))
     except OSError:
@@ -158,7 +158,7 @@ def text(b):
 
 
 def connect(mqtt, address):
-    host, port, user, password, prefix, _, _ = mqtt.chosen
+    host, port, user, password, prefix, _, _ = mqtt.settings
     flags = 0x26  # a new session; a last will, which is retained
     login = b""
     if user or password:
@@ -167,13 +167,13 @@ def connect(mqtt, address):
     if password:
         flags |= 0x40
         login += text(password.encode())
-    ident = "dsmrctl-" + mqtt.board.ident
+    ident = b"dsmrctl-" + mqtt.board.ident.encode()
     b = text(b"MQTT") + b"\4" + bytes((flags,)) + b"\0\x3c"
-    b += text(ident.encode()) + text(prefix + b"status") + text(b"offline") + login
+    b += text(ident) + text(prefix + b"status") + text(b"offline") + login
     size = len(b)
     b = bytes((0x10, size) if size < 128 else (0x10, size & 127 | 128, size >> 7)) + b
     mqtt.held = b""
-    mqtt.step = 2
+    mqtt.step = 4
     mqtt.left = 10
     mqtt.stream = s = socket.socket()
     s.setblocking(False)
@@ -201,8 +201,10 @@ def heard(mqtt):
         held = b""
     b = held + data
     mqtt.held = b""
-    if mqtt.step == 3:
-        mqtt.tries = 0
+    if mqtt.step == 4 and b[0] != 0x20:
+        return mqtt.close("refused: no broker")
+    if mqtt.step == 6:
+        mqtt.step = 5
         mqtt.left = 45
     while b and mqtt.stream:
         size = shift = 0
@@ -226,35 +228,34 @@ def heard(mqtt):
 
 
 def one(mqtt, kind, b):
-    if mqtt.step == 2:
-        if kind != 0x20 or len(b) != 2:
-            mqtt.close("refused: no broker")
-        elif b[1] == 4 or b[1] == 5:
+    if mqtt.step == 4:
+        if b[1] == 4 or b[1] == 5:
             mqtt.close("refused: user or password")
         elif b[1]:
             mqtt.close("refused: code %d" % b[1])
         else:
-            mqtt.step = 3
-            mqtt.state = "connected"
+            mqtt.step = 5
+            mqtt.status = "connected"
             mqtt.left = 10
-            mqtt.due = mqtt.chosen[5]
-            out = mqtt.head(0x31, b"status", 6) + b"online"
-            if mqtt.due:
+            mqtt.fresh = mqtt.settings[5]
+            name = mqtt.settings[4] + b"status"
+            out = bytes((0x31, len(name) + 8)) + text(name) + b"online"
+            if mqtt.fresh:
                 out += b"\x82\x19\0\1" + _BIRTH + b"\0"
             mqtt.give(out)
     elif kind & 0xF0 == 0x30 and b == _BIRTH + b"online":
-        mqtt.due = mqtt.chosen[5]
+        mqtt.fresh = mqtt.settings[5]
 
 
 # The app's `names`: the quantities its meter has told of so far; without it all are shown.
 def discover(mqtt):
     board = mqtt.board
-    mqtt.due = False
+    mqtt.fresh = False
     names = getattr(board.app, "names", None)
     if names is not None:
         # They may grow while it goes out, and its length is told at its start.
         names = tuple(names)
-    if not mqtt.chosen[5] or names == ():
+    if not mqtt.settings[5] or names == ():
         return
     size = 0
     for piece in document(mqtt, names):
@@ -272,8 +273,8 @@ def document(mqtt, names):
     own = (
         (b"<id>", board.ident),
         (b"<version>", board.version),
-        (b"<name>", mqtt.chosen[6]),
-        (b"<prefix>", mqtt.chosen[4][:-1].decode()),
+        (b"<name>", mqtt.settings[6]),
+        (b"<prefix>", mqtt.settings[4][:-1].decode()),
     )
     comma = b""
     shown = True

@@ -23,7 +23,7 @@ def answer(board, what, *more):
     elif what == "blink":
         blink(board)
     elif what == "tick":
-        uptime(board)
+        board.rare("info", None)
         board.later(3600000, "tick")
     else:
         board.rare("mdns", "stop")
@@ -46,14 +46,6 @@ def blink(board):
     board.app.light(board.blinks % 2)
     if board.blinks > 0:
         board.later(250, "blink")
-
-
-# The chip's milliseconds wrap after twelve days: summed up by the hour.
-def uptime(board):
-    now = time.ticks_ms()
-    board.up_ms += time.ticks_diff(now, board.ticked)
-    board.ticked = now
-    return board.up_ms // 1000
 
 
 # Who this board is, and what it starts with.

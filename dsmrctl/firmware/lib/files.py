@@ -1,12 +1,10 @@
 # The files of an update, into the slot that does not run, each checked as it comes.
 import binascii
 import hashlib
-import os
 
 from . import store
 
 _MOST = 40 * 4096
-LISTING = "/update.json"
 
 
 def answer(board, client):
@@ -20,35 +18,20 @@ def answer(board, client):
         client.error(413, "the list of an update has at most 4 KB")
     else:
         board.busy = client
-        pour(client, LISTING, lambda sink: board.loop.after(0, board.update))
-
-
-def idle(board):
-    return "b" if board.slot == "a" else "a"
-
-
-# Letters that a path of ours has; none that leads out of the slot.
-def proper(path):
-    for part in path.split("/"):
-        if not part.strip("."):
-            return False
-    for letter in path:
-        if letter not in "abcdefghijklmnopqrstuvwxyz0123456789_./":
-            return False
-    return 0 < len(path) <= 48
+        pour(client, store.LISTING, lambda sink: board.loop.after(0, board.update))
 
 
 def put(board, client):
     path = client.path[11:]
-    full = "/%s/%s" % (idle(board), path)
-    if not proper(path):
+    full = "/%s/%s" % (store.other(board), path)
+    if not store.proper(path):
         client.error(403, "this is no path within a slot")
     elif len(client.sha) != 64:
         client.error(400, "the X-SHA256 of the file is missing")
     elif client.length > _MOST:
         client.error(413, "larger than a slot")
     else:
-        folders(full)
+        store.folders(full)
         pour(client, full, lambda sink: written(client, sink))
 
 
@@ -58,15 +41,6 @@ def written(client, sink):
     else:
         store.remove(sink.path)
         client.error(409, "the file that came is not the one of X-SHA256")
-
-
-def folders(full):
-    parts = full.split("/")
-    for end in range(2, len(parts)):
-        try:
-            os.mkdir("/".join(parts[:end]))
-        except OSError:
-            pass  # it is there
 
 
 # The body goes to the flash as it comes.

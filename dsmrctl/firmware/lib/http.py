@@ -60,6 +60,8 @@ class Client:
         server = self.server
         if self in server.clients:
             server.clients.remove(self)
+            if server.board.busy is self:
+                server.board.busy = None
             server.board.loop.drop(self.stream)
             self.stream.close()
             server.board.loop.watch(server.board.door, server.board.knock)

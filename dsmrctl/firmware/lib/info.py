@@ -2,14 +2,17 @@
 import gc
 import machine
 import sys
+import time
 
 from . import store
-from .events import uptime
 
 
+# No client: an hour has passed.
 def answer(board, client):
-    call = client.path[5:]
-    if call == "info":
+    call = client and client.path[5:]
+    if not client:
+        uptime(board)
+    elif call == "info":
         client.reply(200, info(board))
     elif call == "log":
         client.reply(200, None, "text/plain; charset=utf-8", log())
@@ -24,6 +27,7 @@ def answer(board, client):
 
 
 def info(board):
+    gc.collect()
     wifi = board.wifi
     settings = store.read("/settings.json") or {}
     return {
@@ -66,3 +70,11 @@ def log():
                     yield piece
         except OSError:
             pass
+
+
+# The chip's milliseconds wrap after twelve days: summed up by the hour.
+def uptime(board):
+    now = time.ticks_ms()
+    board.up_ms += time.ticks_diff(now, board.ticked)
+    board.ticked = now
+    return board.up_ms // 1000

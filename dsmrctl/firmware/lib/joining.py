@@ -7,6 +7,7 @@ from . import store
 
 _FILE = "/wifi.json"
 _TRIAL_MS = 60000
+_TRY_MS = 15000
 _RETRY_MS = 180000
 
 
@@ -27,6 +28,10 @@ def start(wifi):
         found = {}
     wifi.ssid = found.get("ssid")
     wifi.trial = bool(wifi.ssid and "old" in found)
+    if wifi.trial:
+        wifi.patience = _TRIAL_MS
+    elif not wifi.ssid:
+        wifi.patience = 0
     # Asleep, the chip misses multicast.
     wifi.station.config(pm=wifi.station.PM_NONE)
     if wifi.ssid:
@@ -58,34 +63,41 @@ def up(wifi):
         wifi.result = True
 
 
-# Fifteen seconds without one, or nothing known to wait for.
+# Its patience has ended: fifteen seconds at the start, none when no network is known.
 def waited(wifi):
-    passed = time.ticks_diff(time.ticks_ms(), wifi.since)
+    wifi.since = time.ticks_ms()
     if wifi.before:
-        store.write(_FILE, wifi.before[0])
-        wifi.ssid = wifi.before[0] and wifi.before[0].get("ssid")
+        old = wifi.before[0] or {}
+        # The SDK remembers the wrong one now.
+        old.pop("known", None)
+        store.write(_FILE, old)
+        wifi.ssid = old.get("ssid")
         wifi.before = None
         wifi.result = False
         wifi.station.disconnect()
+        if wifi.ssid and not wifi.portal:
+            connect(wifi, old)
+        wifi.patience = _RETRY_MS
     elif wifi.trial:
-        if passed > _TRIAL_MS:
-            store.write(_FILE, store.read(_FILE)["old"])
-            machine.reset()
+        store.write(_FILE, store.read(_FILE)["old"])
+        machine.reset()
     elif not wifi.portal:
         wifi.portal = True
-        wifi.since = time.ticks_ms()
+        wifi.patience = _RETRY_MS
         # Its own tries would disturb the access point.
         wifi.station.disconnect()
         point = network.WLAN(network.AP_IF)
         point.active(True)
         point.config(ssid="AutoConnectAP", security=0)
-    elif wifi.ssid and passed > _RETRY_MS:
+    elif wifi.patience == _TRY_MS:
+        wifi.station.disconnect()
+        wifi.patience = _RETRY_MS - _TRY_MS
+    else:
         # A router that is back is found without a hand, when nobody is at the portal.
-        wifi.since = time.ticks_ms()
-        if time.ticks_diff(wifi.since, wifi.asked) > _RETRY_MS:
-            wifi.station.connect()
-    elif passed < 16000:
-        wifi.station.disconnect()  # the retry had its time
+        wifi.patience = _RETRY_MS
+        if wifi.ssid and time.ticks_diff(wifi.since, wifi.asked) > _RETRY_MS:
+            connect(wifi, store.read(_FILE))
+            wifi.patience = _TRY_MS
 
 
 # Tries the network that came over the serial line at once; `before` is what there was.
@@ -101,4 +113,5 @@ def join(wifi):
     moving.save(ssid, password, False)
     wifi.ssid = ssid
     wifi.since = time.ticks_ms()
+    wifi.patience = _TRY_MS
     connect(wifi, store.read(_FILE))

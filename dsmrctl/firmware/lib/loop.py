@@ -51,12 +51,15 @@ class Loop:
             late = time.ticks_diff(now, timer[0])
             if late >= 0 and timer in self.timers:
                 # Beats that were missed, during a long write to flash, are left out.
-                timer[0] = time.ticks_add(now, timer[1] - late % timer[1] if timer[1] else 500)
+                every = timer[1]
+                timer[0] = time.ticks_add(now, every - late % every if every > 0 else 500)
                 try:
-                    if not timer[1]:
+                    if every <= 0:
                         self.timers.remove(timer)
                     timer[2]()
                 except MemoryError:
                     gc.collect()
-                    if not timer[1]:
-                        self.timers.append(timer)  # once more in half a second
+                    # What is called once is tried ten times, half a second apart.
+                    if -10 < every <= 0:
+                        timer[1] -= 1
+                        self.timers.append(timer)

@@ -19,7 +19,7 @@ def answer(board, flag):
             board.portal = None
         # Others' tools ask once more after a network was joined.
         if board.serial:
-            board.serial.still_s = 60
+            board.serial.still_s = 60 if board.serial.used else 0
 
 
 class Ear:
@@ -29,6 +29,7 @@ class Ear:
         self.held = b""
         self.still_s = 60
         self.quiet = True
+        self.used = False
         board.loop.watch(board.uart, self.take)
         self.timer = board.loop.after(1000, self.tick, 1000)
 

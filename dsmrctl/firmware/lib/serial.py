@@ -19,6 +19,7 @@ def answer(board, quiet):
         ear.held = reader.held
         for kind, content in found:
             ear.still_s = 60
+            ear.used = True
             for piece in improv.answer(kind, content, line):
                 board.uart.write(piece)
 

@@ -4,6 +4,9 @@ import machine
 import os
 import sys
 
+# The list of an update, while it is under way.
+LISTING = "/update.json"
+
 
 def read(path):
     try:
@@ -43,3 +46,28 @@ def crashed(error):
     with open("/crash.txt", "a") as file:
         file.write("reset cause %d\n" % machine.reset_cause())
         sys.print_exception(error, file)
+
+
+# The slot that does not run.
+def other(board):
+    return "b" if board.slot == "a" else "a"
+
+
+# Letters that a path of ours has; none that leads out of the slot.
+def proper(path):
+    for part in path.split("/"):
+        if not part.strip("."):
+            return False
+    for letter in path:
+        if letter not in "abcdefghijklmnopqrstuvwxyz0123456789_./":
+            return False
+    return 0 < len(path) <= 48
+
+
+def folders(full):
+    parts = full.split("/")
+    for end in range(2, len(parts)):
+        try:
+            os.mkdir("/".join(parts[:end]))
+        except OSError:
+            pass  # it is there

@@ -6,7 +6,7 @@ import hashlib
 import os
 
 from . import store
-from .files import LISTING, folders, idle, proper
+from .store import LISTING
 
 _PIECE = 256
 _TURN = 16  # pieces a turn of the loop: a block
@@ -14,18 +14,22 @@ _TURN = 16  # pieces a turn of the loop: a block
 
 def answer(board):
     client = board.busy
-    good = count = 0
+    good = count = ours = 0
     version = ""
     for path, sha in listed(LISTING):
         if path == "version":
             version = sha
         else:
             count += 1
-            good += proper(path) and len(sha) == 64
-    if not version or not 0 < good == count <= 64:
+            good += store.proper(path) and len(sha) == 64
+            ours += path == "apps/%s.mpy" % board.kind
+    if not version or not 0 < good == count <= 64 or not ours:
         board.busy = None
         store.remove(LISTING)
-        client.error(400, 'the body is {"version": "...", "files": {path: sha256}}')
+        if good and not ours:
+            client.error(409, "this is the firmware of another kind of board")
+        else:
+            client.error(400, 'the body is {"version": "...", "files": {path: sha256}}')
         return
     # It goes on turn by turn, so that the rest of the board does not stand still.
     step(board, work(board, client, version))
@@ -81,7 +85,7 @@ def sha_of(listing, wanted):
 
 
 def work(board, client, version):
-    slot = "/" + idle(board)
+    slot = "/" + store.other(board)
     # What the new version does not have leaves the slot first: two and more do not fit.
     while path := stale(slot, len(slot) + 1):
         store.remove(path)
@@ -93,7 +97,7 @@ def work(board, client, version):
         full = slot + "/" + path
         digest = yield from hashed(full, None)
         if digest != sha and sha_of("/" + board.slot + "/files.json", path) == sha:
-            folders(full)
+            store.folders(full)
             digest = yield from hashed("/" + board.slot + "/" + path, full)
         if digest != sha:
             store.remove(full)

@@ -15,6 +15,8 @@ class Wifi:
         # A network that came over the serial line, what was there before, and how it ended.
         self.ssid = self.wanted = self.before = self.result = None
         self.since = self.asked = time.ticks_ms()
+        # So long after that joining looks what to do when there is still no network.
+        self.patience = 15000
         board.rare("joining", self, "start")
         board.loop.after(0, self.check)
         board.loop.after(250, self.check, 250)
@@ -35,8 +37,7 @@ class Wifi:
             self.had = True
             rare("events", "came" if up else "went")
         elif not up and (self.before or not self.had):
-            waited = time.ticks_diff(time.ticks_ms(), self.since)
-            if waited > 15000 or not (self.ssid or self.portal):
+            if time.ticks_diff(time.ticks_ms(), self.since) >= self.patience:
                 rare("joining", self, "waited")
         # What was decided is done when the module that did it has left the memory.
         if self.portal != self.open:

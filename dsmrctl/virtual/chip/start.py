@@ -64,7 +64,7 @@ def _room_for_names():
     # the modules' names are in ROM: that table is made here, on the stand-ins' account.
     number = 0
     grown = 0
-    while grown < 2000:
+    while grown < 5000:
         before = gc.mem_alloc()
         setattr(_Names, "n%d" % number, None)
         number += 1
