@@ -115,7 +115,7 @@ def send(export_w):
 with VirtualBoard(flash, place, address="127.0.0.8", air=air, clock=clock) as board:
     board.power_on()
     clock.until(lambda: board.wifi == 5)
-    clock.run(2)
+    clock.run(8)  # while a board tells its names, it may miss a frame for want of memory
     for export_w in (0, 999, 1000, 3000):
         send(export_w)
     clock.run(12)

@@ -258,7 +258,7 @@ def test_a_sending_board_builds_the_same_or_nothing():
     assert making.build(values) == frame.build(values) == OURS
     assert making.build(values[:9] + [None]) == frame.build(values[:9] + [None])
     for place, wrong in ((4, None), (4, 3), (2, -1), (0, 1000000000)):
-        refused = values[:]
+        refused: list = values[:]
         refused[place] = wrong
         assert making.build(refused) is None
         assert failure(frame.build, refused)

@@ -1,8 +1,7 @@
 """What an interface reads each second: telegrams, from slices of what the P1 port sends.
 
-It stays in memory for as long as a board runs, so it is compact: what is rare is in `history`, what
-is convenient in `telegram`. The frame of a telegram and its CRC: DSMR P1 5.0.2, chapter 6.2; the
-objects: eMUCS-P1 chapter 5, DSMR P1 chapter 6.
+It stays in memory, so it is compact: what is rare is in `history`, what is handy in `telegram`.
+Telegram and CRC: DSMR P1 5.0.2, chapter 6.2; objects: chapter 6, eMUCS-P1 chapter 5.
 """
 
 from binascii import unhexlify
@@ -11,8 +10,7 @@ from binascii import unhexlify
 LINE = 128
 # A message may hold 2048 characters; this much without an end is no telegram.
 MOST_BYTES = 16384
-# What may stand around a line.
-BLANK = b" \t\r\n\0\xff"
+BLANK = b" \t\r\n\0\xff"  # what may stand around a line
 UNSET = -(1 << 30)  # a stamp that is no date: older than all
 
 # The first eight bytes of the codes, in the order of `told` (names: telegram.NAMES), then others.
@@ -61,17 +59,13 @@ def moment(date, time):
         return None
     if month > 2:
         day -= short
-    # The months before by a line through their lengths, were February one of 30 days; 2020-01-01
-    # is day 7305.
+    # The months by a line through their lengths, were February one of 30 days; 2020 began on 7305.
     day += year * 365 + (year + 3) // 4 + (367 * month - 362) // 12 - 7306
     return day * 86400 + hour * 3600 + minute * 60 + time
 
 
 def stamp(line, start, end):
-    """YYMMDDhhmmssX as seconds of the local clock; UNSET for no such date, None for no stamp.
-
-    Some leave out the X, which is S in summer and W in winter.
-    """
+    """YYMMDDhhmmss[SW] as seconds of the local clock; UNSET for no such date, None for no stamp."""
     end -= start
     if not 12 <= end <= 13 or end == 13 and line[start + 12] not in b"SW":
         return None
@@ -155,8 +149,8 @@ class Reader:
         self.good = self.bad_crc = self.too_long = 0
         self.cut = 0  # a new telegram began inside one
         self.garbage = 0  # bytes outside telegrams
-        self.told = [None] * 40
-        self.next = [None] * 40
+        self.told: list = [None] * 40
+        self.next: list = [None] * 40
         # The months' peaks for history.peaks(), None when the meter does not tell them. They are
         # long, so only read when `wanted`: 1 from the next good telegram, 2 from every one.
         self.peaks = None
@@ -178,8 +172,7 @@ class Reader:
         self._crlf = None
         # Of a line that is too long 1; and 2 when it is the history, 4 a message that goes on.
         self._long = 0
-        # A bracket is open: the line that comes goes on with a message.
-        self.open = False
+        self.open = False  # a bracket: the line that comes goes on with a message
         # 1 when there was an end whose CRC did not hold, which a message may have told.
         self._failed = 0
 
@@ -200,8 +193,7 @@ class Reader:
             length = self.n
             end = min(buf.find(b"\n", start, n) + 1 or n, start + LINE - length)
             self.bytes += end - start
-            # One by one: slices would leave a lot to collect.
-            for start in range(start, end):
+            for start in range(start, end):  # slices would leave a lot to collect
                 line[length] = buf[start]
                 length += 1
             self.n = length
@@ -336,11 +328,7 @@ class Reader:
         self.good += 1
 
     def read(self, n):
-        """Take in the object in the line's first `n` bytes.
-
-        What it cannot make out stays unknown and costs nothing else. Lines are not joined: a value
-        that goes on in the next one stays unknown.
-        """
+        """Take in the object in the line's first `n` bytes; what is unclear stays unknown."""
         line = self.line
         if line[0] in BLANK:
             line = bytes(line[:n]).lstrip(BLANK) + b"\n"
@@ -379,8 +367,7 @@ class Reader:
         while start:
             end = line.find(b")", start, n)
             if end < 0:
-                # Some lines have lost what closes the last.
-                end = n
+                end = n  # some lines have lost what closes the last
             if at == 24:
                 value = bytes(line[start:end]) or None
             elif at == 21 and end - start == 10 and bytes(line[start:end]).isdigit():
@@ -395,14 +382,12 @@ class Reader:
                 elif value is None or when == UNSET:
                     when = time
             if at == 22:
-                # Without its flag it is two times in October.
                 if when == UNSET or end - start < 13:
-                    return
+                    return  # without its flag it is two times in October
                 value = when
                 values[23] = 2 if line[end - 1] == 83 else 1
-            # Elsewhere only the first bracket counts.
             if kind == 8:
-                break
+                break  # only the first bracket counts
             start = line.find(b"(", end, n) + 1
         if at > 25:
             # Zero at no time is what a dead meter says.
