@@ -9,6 +9,8 @@ import pytest
 from conftest import Run
 from world import bundle
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:

@@ -161,6 +161,7 @@ def test_with_a_key_only_signed_frames_are_shown_and_the_others_told(
     assert "not signed with our key" in done.err
 
 
+@pytest.mark.slow
 def test_fewer_than_asked_is_no_answer(dsmrctl: Run, group: str) -> None:
     one_in_two = [GOOD, *[BAD] * 100]  # one good frame in two seconds
     with sending(group, *one_in_two):

@@ -136,6 +136,7 @@ def test_csv_has_the_names_of_the_quantities_and_their_exact_values(dsmrctl: Run
         assert text == ("" if value is None else str(value)), name
 
 
+@pytest.mark.slow
 def test_parquet_has_the_same_values_with_types(dsmrctl: Run, tmp_path: Path) -> None:
     import polars
 
@@ -239,6 +240,7 @@ def test_csv_of_an_archive_is_the_same_by_the_block_and_by_the_telegram(
     assert {row["time"][-6:] for row in rows[:598]} == {"+02:00", "+01:00"}
 
 
+@pytest.mark.slow
 def test_parquet_of_an_archive_is_the_same_by_the_block_and_by_the_telegram(
     october_night: Path, dsmrctl: Run, tmp_path: Path
 ) -> None:
@@ -282,6 +284,7 @@ def unread(pipe: IO[bytes]) -> int:
     return int.from_bytes(fcntl.ioctl(pipe, termios.FIONREAD, bytes(4)), sys.byteorder)
 
 
+@pytest.mark.slow
 def test_a_parquet_file_that_cannot_be_written_leaves_the_one_there_was(
     dsmrctl: Run, tmp_path: Path
 ) -> None:

@@ -23,6 +23,8 @@ from zeroconf import IPVersion, ServiceInfo, Zeroconf
 from dsmrctl.gateway.home_assistant import SHOWN, discovery, discovery_topic
 from dsmrctl.virtual.board import VirtualBoard
 
+pytestmark = pytest.mark.slow
+
 FILE = ROOT / "dsmrctl" / "firmware" / "web" / "discovery.json"
 PREFIX = f"dsmrctl/{IDENT}"
 TOPIC = discovery_topic(IDENT)

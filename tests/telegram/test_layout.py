@@ -70,6 +70,7 @@ def redigited(raw: bytes, digits: st.DataObject, alphabet: str = "0123456789") -
     return bytes(changed)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", captured.NAMES)
 @settings(max_examples=15)
 @given(data=st.data())

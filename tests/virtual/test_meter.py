@@ -145,6 +145,7 @@ def test_a_whole_year_adds_up() -> None:
     check_books(Meter(household), seconds, keep_books(household, seconds))
 
 
+@pytest.mark.slow
 @settings(max_examples=30)
 @given(
     script=st.lists(events, max_size=8),
@@ -171,6 +172,7 @@ def test_energy_is_what_the_powers_were_whatever_the_steps(
     assert stepped.telegram(2500) == every.telegram(2500)
 
 
+@pytest.mark.slow
 @settings(max_examples=15)
 @given(seed=st.integers(0, 2**32), day=st.integers(0, 700))
 def test_any_house_keeps_its_energy(seed: int, day: int) -> None:
