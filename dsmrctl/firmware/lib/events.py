@@ -1,4 +1,4 @@
-# What happens seldom: the start, the network came or went, a new version holds, the end.
+# What happens seldom: the start, another name, a new version that holds, the end.
 import machine
 import network
 import socket
@@ -12,12 +12,8 @@ def answer(board, what, *more):
         begin(board, *more)
     elif what == "group":
         regroup(board, *more)
-    elif what == "came":
+    elif what == "renamed":
         board.rare("mdns", "start", board.wifi.ip())
-        board.app.online(board.wifi.ip())
-    elif what == "went":
-        board.rare("mdns", "stop")
-        board.app.online(None)
     elif what == "confirm":
         confirm(board)
     elif what == "blink":

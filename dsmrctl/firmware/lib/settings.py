@@ -50,4 +50,4 @@ def change(board, client, kept):
     before = board.named
     give(board, new)
     if board.named != before and board.wifi.online:
-        board.later(0, "came")
+        board.later(0, "renamed")

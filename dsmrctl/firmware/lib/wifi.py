@@ -31,11 +31,14 @@ class Wifi:
             rare("joining", self, "join")
         elif up != self.online:
             # Lost, the SDK tries for ever; no access point now, or anyone could force it open.
-            self.online = up
             if up and (self.trial or self.before or self.portal):
                 rare("joining", self, "up")
             self.had = True
-            rare("events", "came" if up else "went")
+            ip = self.ip() if up else None
+            rare("mdns", "start" if up else "stop", ip)
+            self.board.app.online(ip)
+            # Last: what could not be done for want of memory is done again.
+            self.online = up
         elif not up and (self.before or not self.had):
             if time.ticks_diff(time.ticks_ms(), self.since) >= self.patience:
                 rare("joining", self, "waited")
