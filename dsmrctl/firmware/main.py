@@ -20,14 +20,20 @@ def choose():
         new = {"slot": slot, "tries": tries - 1, "old": found["old"]}
     except (OSError, ValueError, KeyError, TypeError):
         return "a" if "a" in os.listdir("/") else "b", False
-    if tries <= 0:
-        with open("/crash.txt", "a") as file:
-            file.write("the version in %s did not confirm itself\n" % slot)
+    failed = tries <= 0
+    if failed:
         new = {"slot": new["old"]}
-    # Renaming is the one step that a power cut cannot halve.
-    with open("/boot.new", "w") as file:
-        json.dump(new, file)
-    os.rename("/boot.new", "/boot.json")
+    try:
+        # Renaming is the one step that a power cut cannot halve.
+        with open("/boot.new", "w") as file:
+            json.dump(new, file)
+        os.rename("/boot.new", "/boot.json")
+        if failed:
+            with open("/crash.txt", "a") as file:
+                file.write("the version in %s did not confirm itself\n" % slot)
+    except OSError:
+        # The flash is full: the old version runs, and can clear the other slot.
+        return found["old"], False
     return new["slot"], "tries" in new
 
 

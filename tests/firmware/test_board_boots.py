@@ -127,3 +127,19 @@ def test_restart_says_so_first(world: World) -> None:
     assert [cause for _, cause in board.resets] == ["SOFT"]
     world.online(board)
     assert world.ask(board, "GET", "/api/info").json()["reset_cause"] == "soft"
+
+
+def test_forty_changes_in_a_row_are_all_taken(world: World) -> None:
+    board = world.online(world.board())
+    for number in range(40):
+        body = {"period_ms": 200 + number, "name": f"zolder {number}"}
+        assert world.ask(board, "PUT", "/api/settings", body).status == 200, number
+    world.clock.run(10)
+    assert world.ask(board, "GET", "/api/info").json()["name"] == "zolder 39"
+    assert board.resets == []
+
+
+def test_a_call_that_only_begins_like_one_is_none(world: World) -> None:
+    board = world.online(world.board())
+    assert world.ask(board, "GET", "/api/status?x=1").status == 200
+    assert world.ask(board, "GET", "/api/statusses").status == 404

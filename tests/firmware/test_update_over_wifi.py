@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from world import Answer, World, bundle, other_version
 
+from dsmrctl.errors import Refused
 from dsmrctl.flashing import build
 from dsmrctl.flashing.bundle import Bundle
 from dsmrctl.virtual.board import VirtualBoard
@@ -236,3 +237,37 @@ def test_a_client_that_goes_in_the_middle_of_an_update_blocks_no_other(world: Wo
     client.close()
     world.clock.run(1)
     assert update(world, board, other_version(PAGE)) == ["index.html.gz"]
+
+
+def test_two_updates_do_not_get_in_each_others_way(world: World) -> None:
+    stale = {f"b/old/{number}": b"1" for number in range(30)}
+    board = world.online(world.board(more=stale))
+    body = json.dumps(listing(other_version(PAGE))).encode()
+    head = (
+        f"POST /api/update HTTP/1.1\r\nHost: {board.address}\r\n"
+        f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+    )
+    first = world.begin(board, head.encode() + body)
+    world.clock.run(0.3)
+    first.close()
+    second = post(world, board, other_version(PAGE))
+    assert second.status == 409
+    world.clock.run(20)
+    assert board.resets == []
+    assert update(world, board, other_version(PAGE)) == ["index.html.gz"]
+
+
+def test_it_falls_back_also_when_the_flash_is_full(world: World) -> None:
+    boot = json.dumps({"slot": "b", "tries": 0, "old": "a"}).encode()
+    given = {"boot.json": boot, "crash.txt": b"x" * 300}
+    for blocks in range(80, 0, -1):
+        try:
+            board = world.board(more={**given, "b/filler": bytes(blocks * 4096)})
+            break
+        except Refused:
+            continue
+    else:
+        pytest.fail("nothing fits")
+    world.online(board, 60)
+    assert version(world, board) == "1.0.0"
+    assert "boot.new" not in board.files() or len(board.files()["boot.new"]) < 40

@@ -116,7 +116,8 @@ def _text(key, value, least, most):
     if size and not least <= size <= most:
         return "has %d to %d bytes" % (least, most) if least else "has at most %d bytes" % most
     for letter in value:
-        if ord(letter) < 32 or 127 <= ord(letter) < 160:
+        code = ord(letter)
+        if code < 32 or 127 <= code < 160 or 0xD800 <= code < 0xE000:
             return "holds a character that cannot be shown"
     if key == "frame_target" and value and not _address(value):
         return "is an address such as 192.168.1.255, or empty"

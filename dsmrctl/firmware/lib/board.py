@@ -49,7 +49,11 @@ class Board:
     # The web: what a page asks every two seconds is answered from here; all else one rare module
     # after the other, each of which names the next.
     def answer(self, client, name):
-        if name == "request" and client.buffer[:15] == b"GET /api/status":
+        if (
+            name == "request"
+            and client.buffer[:15] == b"GET /api/status"
+            and (client.buffer[15] in b" ?")
+        ):
             client.reply(200, self.app.status())
         else:
             while name:
@@ -58,16 +62,18 @@ class Board:
 
     # The app is given new settings when what checked them has left the memory.
     def configure(self):
-        if self.fresh:
-            self.app.configure(self.fresh)
-            self.fresh = None
+        fresh = self.fresh
+        self.fresh = None
+        if fresh:
+            self.app.configure(fresh)
 
     # The list of an update has come.
     def update(self):
+        client = self.busy
         try:
-            self.rare("update")
+            if client:
+                self.rare("update")
         except MemoryError:
-            client = self.busy
             self.busy = None
             client.error(503, "not enough memory now; try again, or restart the board first")
 

@@ -13,7 +13,9 @@ def answer(board, what, *more):
     elif what == "group":
         regroup(board, *more)
     elif what == "renamed":
-        board.rare("mdns", "start", board.wifi.ip())
+        board.renamed = False
+        if board.wifi.online:
+            board.rare("mdns", "start", board.wifi.ip())
     elif what == "confirm":
         confirm(board)
     elif what == "blink":
@@ -32,8 +34,11 @@ def confirm(board):
     if not board.wifi.online:
         board.later(1000, "confirm")
     elif board.unconfirmed:
-        board.unconfirmed = False
-        store.write("/boot.json", {"slot": board.slot})
+        try:
+            store.write("/boot.json", {"slot": board.slot})
+            board.unconfirmed = False
+        except OSError:
+            board.later(60000, "confirm")
 
 
 # The light blinks for ten seconds, twice a second.
@@ -61,6 +66,7 @@ def begin(board, record, dog, uart, unconfirmed, app):
     # update that is under way; how often the light still blinks for someone who looks for it.
     board.portal = board.serial = board.busy = board.web = None
     board.blinks = 0
+    board.renamed = False
     board.up_ms = 0
     board.ticked = time.ticks_ms()
     board.names = names.Names(board)

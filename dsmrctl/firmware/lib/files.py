@@ -10,7 +10,7 @@ _MOST = 40 * 4096
 def answer(board, client):
     if board.unconfirmed:
         client.error(409, "this version has not confirmed itself yet; try again in a minute")
-    elif board.busy and board.busy in board.busy.server.clients:
+    elif board.busy:
         client.error(409, "an update is under way")
     elif client.path != "/api/update":
         put(board, client)
@@ -48,7 +48,7 @@ def pour(client, path, ended):
     try:
         sink = Sink(path, ended)
     except OSError:
-        client.error(503, "the flash has no room; POST /api/update first, which clears it")
+        failed(client)
         return
     client.feed = sink.feed
     client.left = client.length
@@ -71,7 +71,8 @@ class Sink:
                 piece = memoryview(client.buffer)[:size]
                 client.left -= size
                 client.size = 0
-                client.left_s = 8
+                # Whoever sends a byte now and then does not stay.
+                client.left_s = min(8, client.left_s + 1 + size // 64)
                 self.hash.update(piece)
                 self.file.write(piece)
                 if client.left:
@@ -83,6 +84,17 @@ class Sink:
         if good:
             self.ended(self)
             return
+        try:
+            self.file.close()
+        except OSError:
+            pass
         store.remove(self.path)
-        if size is not None:
-            client.error(503, "the flash has no room; POST /api/update first, which clears it")
+        failed(client)
+
+
+def failed(client):
+    board = client.server.board
+    if board.busy is client:
+        board.busy = None
+    if client in client.server.clients:
+        client.error(503, "the flash has no room; POST /api/update first, which clears it")

@@ -1,5 +1,6 @@
 # May this request change anything?
 import binascii
+import os
 import time
 
 from . import store
@@ -13,8 +14,10 @@ def answer(board, client):
     plain = board.names.host + ".local"
     # A page elsewhere cannot send such a type without asking first, and a name that was bent to
     # this address is not one of ours.
-    if client.host not in (board.wifi.ip(), plain, plain.replace("_", "-")) and not (
-        board.wifi.portal and client.host == ACCESS_POINT
+    if (
+        client.host == "0.0.0.0"
+        or client.host not in (board.wifi.ip(), plain, plain.replace("_", "-"))
+        and not (board.wifi.portal and client.host == ACCESS_POINT)
     ):
         client.error(403, "the Host of a change is this board's address or name")
     elif client.kind != ("application/octet-stream" if file else "application/json"):
@@ -48,6 +51,8 @@ def deny(kind, client):
 
 def allowed(client):
     found = store.read("/settings.json")
+    if found is None and "settings.json" in os.listdir("/"):
+        return False  # what cannot be read may hold a password
     password = found.get("admin_password") if isinstance(found, dict) else None
     if not password:
         return True

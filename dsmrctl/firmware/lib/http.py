@@ -60,8 +60,6 @@ class Client:
         server = self.server
         if self in server.clients:
             server.clients.remove(self)
-            if server.board.busy is self:
-                server.board.busy = None
             server.board.loop.drop(self.stream)
             self.stream.close()
             server.board.loop.watch(server.board.door, server.board.knock)
@@ -94,11 +92,13 @@ class Client:
         except OSError:
             self.close()
         except MemoryError:
-            self.error(503, "not enough memory now; try again")
+            if self.out is None:
+                self.error(503, "not enough memory now; try again")
         except Exception as error:
             # Whoever finds a fault of ours by what he sends shall not restart the board by it.
             self.server.board.rare("store", error)
-            self.error(500, "a fault in the firmware: GET /api/log tells it")
+            if self.out is None:
+                self.error(500, "a fault in the firmware: GET /api/log tells it")
 
     def error(self, status, sentence):
         self.reply(status, {"error": sentence})

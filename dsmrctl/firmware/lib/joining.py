@@ -45,7 +45,10 @@ def connect(wifi, found):
     else:
         wifi.station.connect(wifi.ssid, found.get("password") or None)
         found["known"] = 1
-        store.write(_FILE, found)
+        try:
+            store.write(_FILE, found)
+        except OSError:
+            pass  # told again at the next start
 
 
 # There is a network: what was tried holds, and the access point is shut.
@@ -96,6 +99,8 @@ def waited(wifi):
         # A router that is back is found without a hand, when nobody is at the portal.
         wifi.patience = _RETRY_MS
         if wifi.ssid and time.ticks_diff(wifi.since, wifi.asked) > _RETRY_MS:
+            # Milliseconds compare over six days only.
+            wifi.asked = time.ticks_add(wifi.since, -_RETRY_MS - 1)
             connect(wifi, store.read(_FILE))
             wifi.patience = _TRY_MS
 

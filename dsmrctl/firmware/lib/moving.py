@@ -26,7 +26,11 @@ def move(board, client):
     if wrong:
         client.error(422, wrong)
         return
-    save(ssid, password, True)
+    try:
+        save(ssid, password, True)
+    except OSError:
+        client.error(503, "the flash did not take it; nothing was changed")
+        return
     client.reply(202, {})
     board.later(1000, "stop")
 
@@ -47,7 +51,11 @@ def form(board, client):
     if wrong:
         client.error(422, wrong)
         return
-    save(ssid, password, False)
+    try:
+        save(ssid, password, False)
+    except OSError:
+        client.error(503, "the flash did not take it; nothing was changed")
+        return
     client.reply(200, saved(ssid), "text/html; charset=utf-8")
     board.later(1000, "stop")
 

@@ -10,6 +10,8 @@ def answer(board, client):
 def scan(wifi):
     best = {}
     try:
+        # It blocks for two seconds, and the watchdog is not patient.
+        wifi.board.loop.feed()
         found = wifi.station.scan()
     except OSError:
         found = []

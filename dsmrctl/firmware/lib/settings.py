@@ -50,4 +50,7 @@ def change(board, client, kept):
     before = board.named
     give(board, new)
     if board.named != before and board.wifi.online:
-        board.later(0, "renamed")
+        # Not at once: telling the new name takes the memory that the next change may want.
+        if not board.renamed:
+            board.renamed = True
+            board.later(5000, "renamed")

@@ -33,7 +33,10 @@ def remove(path):
 
 
 def answer(board, error):
-    crashed(error)
+    try:
+        crashed(error)
+    except OSError:
+        pass  # the flash is full
 
 
 # The last crashes, in two files of a few kilobytes, of which the older is thrown away.

@@ -69,7 +69,8 @@ def step(board, job):
     except StopIteration:
         pass
     except MemoryError:
-        client.error(503, "not enough memory now; try again: what came so far stays")
+        if client in client.server.clients:
+            client.error(503, "not enough memory now; try again: what came so far stays")
     board.busy = None
     store.remove(LISTING)
 
@@ -90,6 +91,8 @@ def work(board, client, version):
     while path := stale(slot, len(slot) + 1):
         store.remove(path)
         yield
+        if client not in client.server.clients:
+            return  # it gave up
     missing = []
     for path, sha in listed(LISTING):
         if path == "version":

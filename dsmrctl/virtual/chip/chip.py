@@ -126,6 +126,8 @@ def wait(until_us, looks=None):
     global _worked
     for alarm in alarms:
         until_us = min(until_us, alarm.due)
+    if _fed_us is not None:
+        until_us = min(until_us, _fed_us + _DOG_US + 1)
     if simulated:
         tell(b"W", until_us * 2 + _worked, struct.pack("<q", _now_us))
         _worked = 0
