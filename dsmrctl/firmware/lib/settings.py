@@ -42,7 +42,8 @@ def change(board, client, kept):
         client.error(400, "the body is not JSON")
         return
     try:
-        store.write(_FILE, new)
+        if new != kept:
+            store.put(_FILE, new)
     except OSError:
         client.error(503, "the flash did not take it; nothing was changed")
         return

@@ -18,8 +18,11 @@ def read(path):
 
 # Never when nothing changed: flash wears.
 def write(path, value):
-    if read(path) == value:
-        return
+    if read(path) != value:
+        put(path, value)
+
+
+def put(path, value):
     with open(path + ".new", "w") as file:
         json.dump(value, file)
     os.rename(path + ".new", path)
