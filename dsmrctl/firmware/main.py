@@ -56,7 +56,7 @@ if not stopped:  # pyright: ignore[reportUndefinedVariable]
         sys.print_exception(error)
         gc.collect()
         try:
-            __import__(chosen[0] + ".lib.store", None, None, ("crashed",)).crashed(error)
+            __import__(chosen[0] + ".lib.info", None, None, ("crashed",)).crashed(error)
         except BaseException as another:
             sys.print_exception(another)
     # Not at once: a board that crashes at its start must not wear its flash out with the log.

@@ -28,6 +28,7 @@ BASE = {
 _URL = "https://micropython.org/resources/firmware/{board}{variant}-{date}-v{version}.bin"
 # A slot is 40 blocks of 4096: more cannot be a bundle of ours.
 _MOST_FILES, _MOST_BYTES = 64, 40 * 4096
+_LONGEST = 48  # a board takes no longer path
 _PATH = re.compile(r"[a-z0-9_]+(/[a-z0-9_]+)*(\.[a-z0-9]+)*")
 _VERSION = re.compile(r"(\d+)\.(\d+)\.(\d+)(?:\.dev(\d+))?")
 
@@ -166,6 +167,7 @@ def _manifest(path: Path, data: bytes) -> dict[str, Any]:
             and found["base"]["mpy"]
             and all(
                 _PATH.fullmatch(name)
+                and len(name) <= _LONGEST
                 and isinstance(entry["size"], int)
                 and re.fullmatch("[0-9a-f]{64}", entry["sha256"])
                 for name, entry in found["files"].items()

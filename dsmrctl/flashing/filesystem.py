@@ -94,16 +94,22 @@ def make(blocks: int, files: dict[str, bytes]) -> bytes:
     return bytes(system.context.buffer)
 
 
-def read(image: bytes) -> dict[str, bytes]:
-    """Every file of a file system's bytes. Raises BadData when it is none."""
-    from littlefs import LittleFSError
+def _mounted(image: bytes) -> LittleFS:
     from littlefs.context import UserContext
 
     context = UserContext(len(image))
     context.buffer[:] = image
+    system = _open(len(image) // BLOCK, context=context, mount=False)
+    system.mount()
+    return system
+
+
+def read(image: bytes) -> dict[str, bytes]:
+    """Every file of a file system's bytes. Raises BadData when it is none."""
+    from littlefs import LittleFSError
+
     try:
-        system = _open(len(image) // BLOCK, context=context, mount=False)
-        system.mount()
+        system = _mounted(image)
         found = {}
         for folder, _, names in system.walk("/"):
             for name in names:
@@ -117,11 +123,4 @@ def read(image: bytes) -> dict[str, bytes]:
 
 def used_blocks(blocks: int, files: dict[str, bytes]) -> int:
     """How many blocks these files take, folders included."""
-    from littlefs.context import UserContext
-
-    image = make(blocks, files)
-    context = UserContext(len(image))
-    context.buffer[:] = image
-    system = _open(blocks, context=context, mount=False)
-    system.mount()
-    return system.used_block_count
+    return _mounted(make(blocks, files)).used_block_count

@@ -317,14 +317,13 @@ class VirtualBoard:
         if process.stdout in ready:
             self._listen_to(process)
         if line not in ready:
-            if process.poll() is not None and process is self._process:
-                self._again("CRASH")  # the program itself died: no chip does that
-            return process.stdout in ready and process is self._process
+            return process.stdout in ready
         head = _exactly(line, HEAD.size)
         if head is None:
             if process is self._process:
                 process.wait()
                 self._listen_to(process)
+                # The program itself died, which no chip does.
                 self.faults.append("the MicroPython program ended by itself")
                 self.restarts = False
                 self._again("CRASH")

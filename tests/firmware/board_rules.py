@@ -65,6 +65,7 @@ MAY = {
         "boot.py": "the tries left and the crash; the slots' code is not loaded yet",
         "main.py": "the crash",
         "lib/store.py": "writes a new file, then renames it",
+        "lib/info.py": "the crash log",
         "lib/update.py": "the idle slot's files, which nothing runs before their sums are right",
         "lib/files.py": "the idle slot's files, which nothing runs before their sums are right",
     },

@@ -78,9 +78,7 @@ class Visit:
         wide = self.page.evaluate("[document.documentElement.scrollWidth, innerWidth]")
         assert wide[0] <= wide[1], f"scrolls sideways: {wide[0]} in {wide[1]} px"
         assert not self.strangers, f"asks elsewhere: {self.strangers}"
-        # 503: the board was short of memory for a moment; the page asks again by itself.
-        known = ("status of 503", *expected)
-        errors = [line for line in self.errors if not any(text in line for text in known)]
+        errors = [line for line in self.errors if not any(text in line for text in expected)]
         assert not errors, errors
 
     def small_targets(self, least: int = 44) -> list[str]:

@@ -41,12 +41,11 @@ def nothing(client, size):
 
 def deny(kind, client):
     client.feed = None
-    if client in client.server.clients:
-        client.error(
-            401,
-            "user admin and the admin_password, please; forgotten: dsmrctl flash %s "
-            "--reset-settings" % kind,
-        )
+    client.error(
+        401,
+        "user admin and the admin_password, please; forgotten: dsmrctl flash %s "
+        "--reset-settings" % kind,
+    )
 
 
 def allowed(client):

@@ -96,7 +96,7 @@ class Client:
                 self.error(503, "not enough memory now; try again")
         except Exception as error:
             # Whoever finds a fault of ours by what he sends shall not restart the board by it.
-            self.server.board.rare("store", error)
+            self.server.board.rare("info", error)
             if self.out is None:
                 self.error(500, "a fault in the firmware: GET /api/log tells it")
 
@@ -104,7 +104,10 @@ class Client:
         self.reply(status, {"error": sentence})
 
     # content: bytes, or something for JSON, or None when `more` brings it: a file or a generator.
+    # Nobody who is gone gets one.
     def reply(self, status, content, kind="application/json", more=None):
+        if self not in self.server.clients:
+            return
         if content is None:
             content = b""
         else:
@@ -138,5 +141,5 @@ class Client:
                     self.close()
         except Exception as error:
             if not isinstance(error, (OSError, MemoryError)):
-                self.server.board.rare("store", error)
+                self.server.board.rare("info", error)
             self.close()

@@ -1,18 +1,21 @@
 # What a board tells of itself: who it is, how it is, its last crashes. And: which one is it?
 import gc
 import machine
+import os
 import sys
 import time
 
 from . import store
 
 
-# No client: an hour has passed.
+# No client: an hour has passed; or a fault of ours instead of one.
 def answer(board, client):
-    call = client and client.path[5:]
     if not client:
-        uptime(board)
-    elif call == "info":
+        return uptime(board)
+    if isinstance(client, Exception):
+        return crashed(client)
+    call = client.path[5:]
+    if call == "info":
         client.reply(200, info(board))
     elif call == "log":
         client.reply(200, None, "text/plain; charset=utf-8", log())
@@ -78,3 +81,18 @@ def uptime(board):
     board.up_ms += time.ticks_diff(now, board.ticked)
     board.ticked = now
     return board.up_ms // 1000
+
+
+# The last crashes, in two files of a few kilobytes, of which the older is thrown away.
+def crashed(error):
+    try:
+        if os.stat("/crash.txt")[6] > 2000:
+            os.rename("/crash.txt", "/crash.old")
+    except OSError:
+        pass
+    try:
+        with open("/crash.txt", "a") as file:
+            file.write("reset cause %d\n" % machine.reset_cause())
+            sys.print_exception(error, file)
+    except OSError:
+        pass  # the flash is full

@@ -22,17 +22,9 @@ def move(board, client):
     except (ValueError, KeyError, TypeError, AttributeError):
         client.error(400, 'the body is {"ssid": "...", "password": "..."}')
         return
-    wrong = fault(ssid, password)
-    if wrong:
-        client.error(422, wrong)
-        return
-    try:
-        save(ssid, password, True)
-    except OSError:
-        client.error(503, "the flash did not take it; nothing was changed")
-        return
-    client.reply(202, {})
-    board.later(1000, "stop")
+    if kept(client, ssid, password, True):
+        client.reply(202, {})
+        board.later(1000, "stop")
 
 
 def form(board, client):
@@ -47,17 +39,23 @@ def form(board, client):
         return
     ssid = fields.get("s") or board.wifi.ssid or ""
     password = fields.get("p", "")
+    if kept(client, ssid, password, False):
+        client.reply(200, saved(ssid), "text/html; charset=utf-8")
+        board.later(1000, "stop")
+
+
+# True when the network is saved; else the client has been told why not.
+def kept(client, ssid, password, trial):
     wrong = fault(ssid, password)
     if wrong:
         client.error(422, wrong)
-        return
+        return False
     try:
-        save(ssid, password, False)
+        save(ssid, password, trial)
     except OSError:
         client.error(503, "the flash did not take it; nothing was changed")
-        return
-    client.reply(200, saved(ssid), "text/html; charset=utf-8")
-    board.later(1000, "stop")
+        return False
+    return True
 
 
 def saved(ssid):

@@ -17,11 +17,15 @@ _CALLS = {
 
 def answer(board, client):
     try:
-        if not head(client):
-            return client.error(431, "the head of a request has at most 1 KB")
+        good = head(client)
+        wrong = (431, "the head of a request has at most 1 KB")
     except (ValueError, IndexError):
-        client.left = 0
-        return client.error(400, "this is no request that a board can read")
+        good = False
+        wrong = (400, "this is no request that a board can read")
+    if not good:
+        client.size = 0
+        client.left = 1  # whatever else comes of it is thrown away: see http.py
+        return client.error(*wrong)
     path = client.path
     if path[:5] == "/api/":
         return api(board, client, client.method + " " + path[5:])
