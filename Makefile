@@ -8,7 +8,7 @@ READY := $(VENV)/.ready
 ISOLATED := $(BIN)/python tests/isolated.py
 FAST := -m "not slow and not soak"
 # The firmware is typed against the chip's modules, which are not this Python's.
-BOARD_TYPES := $(BIN)/pyright -p firmware.pyright.json --typeshedpath "$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')"
+BOARD_TYPES := $(BIN)/pyright -p tests/firmware/pyright.json --typeshedpath "$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')"
 
 .DEFAULT_GOAL := help
 .PHONY: help venv demo test check bench soak clean

@@ -223,7 +223,8 @@ def test_ctrl_c_in_the_first_two_seconds_stops_it_for_ten_minutes(world: World) 
 def test_no_turn_of_the_loop_takes_more_than_a_tenth_of_a_second(
     world: World, board: VirtualBoard, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    # But for scan and update. A turn takes as long as the board is ahead of the world's clock.
+    # But for scan and update. A turn takes as long as the board is ahead of the world's clock:
+    # what flash and radio cost. Python's own time has no price here; a chip must tell that.
     longest = 0
 
     def look(now_us: int) -> bool:

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from conftest import ROOT
 
-CONFIG = "firmware.pyright.json"
+CONFIG = "tests/firmware/pyright.json"
 FAULTS = {
     "pin": "import machine\nmachine.Pin(0).nonsense()\n",
     "sleep": "import time\ntime.sleep_msx(1)\n",
@@ -100,8 +100,10 @@ def pyright(directory: Path) -> dict[str, int]:
 @pytest.mark.slow
 def test_pyright_sees_what_is_planted_on_a_board(tmp_path: Path):
     config = (ROOT / CONFIG).read_text("utf-8")
-    assert '"venvPath": "."' in config
-    (tmp_path / CONFIG).write_text(config.replace('"."', f'"{ROOT}"'), "utf-8")
+    assert '"venvPath": "../.."' in config
+    (tmp_path / CONFIG).parent.mkdir(parents=True)
+    there = config.replace('"venvPath": "../.."', f'"venvPath": "{ROOT}"')
+    (tmp_path / CONFIG).write_text(there, "utf-8")
     lib = tmp_path / "dsmrctl" / "firmware" / "lib"
     lib.mkdir(parents=True)
     for name, source in FAULTS.items():

@@ -10,7 +10,7 @@ import pytest
 from world import Answer, World, bundle, other_version
 
 from dsmrctl.errors import Refused
-from dsmrctl.flashing import build
+from dsmrctl.flashing import build, filesystem
 from dsmrctl.flashing.bundle import Bundle
 from dsmrctl.virtual.board import VirtualBoard
 
@@ -187,12 +187,23 @@ def test_a_connection_that_ends_in_the_middle_leaves_no_half_file(world: World) 
     assert "b/lib/x.mpy" not in board.files()
 
 
-def test_two_of_the_largest_app_and_a_settings_save_fit(world: World) -> None:
-    new = other_version({"filler.bin": bytes(4000)}, "1.1.0")
-    board = world.online(world.board())
+def test_two_slots_of_forty_blocks_and_a_settings_save_fit(world: World) -> None:
+    """As large as a slot may be, twice, on the file system of 98 blocks."""
+
+    def full(version: str) -> Bundle:
+        empty = filesystem.used_blocks(98, {})
+        for blocks in range(40):
+            made = other_version({"filler.bin": bytes(blocks * 4096 + 1)}, version)
+            if filesystem.used_blocks(98, made.slot("a")) - empty == 40:
+                return made
+        pytest.fail("no slot of forty blocks")
+
+    running, new = full("1.0.1"), full("1.1.0")
+    board = world.online(world.board(more=running.slot("a")))
     update(world, board, new)
     world.clock.run(3)
     world.online(board)
+    assert version(world, board) == "1.1.0"
     assert world.ask(board, "PUT", "/api/settings", {"name": "vol"}).status == 200
 
 
