@@ -155,6 +155,11 @@ class World:
         self.clock.run(2)
         return board
 
+    def again(self, board: VirtualBoard, seconds: float = 60) -> VirtualBoard:
+        """Waits until it has restarted and is back in the network."""
+        self.clock.until(lambda: board.wifi != 5, 20)
+        return self.online(board, seconds)
+
     def begin(self, board: VirtualBoard, data: bytes, port: int = 80) -> Client:
         """Opens a connection and sends bytes, without waiting."""
         return Client(self.clock, (board.address, port), data)

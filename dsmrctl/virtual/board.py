@@ -321,10 +321,10 @@ class VirtualBoard:
         head = _exactly(line, HEAD.size)
         if head is None:
             if process is self._process:
-                process.wait()
+                code = process.wait()
                 self._listen_to(process)
                 # The program itself died, which no chip does.
-                self.faults.append("the MicroPython program ended by itself")
+                self.faults.append(f"the MicroPython program ended by itself ({code})")
                 self.restarts = False
                 self._again("CRASH")
             return False

@@ -74,8 +74,7 @@ def test_only_what_changed_is_sent_and_the_board_confirms_it(world: World) -> No
     board = world.online(world.board())
     new = other_version(PAGE)
     assert update(world, board, new) == ["index.html.gz"]
-    world.clock.run(3)
-    world.online(board)
+    world.again(board)
     info = world.ask(board, "GET", "/api/info").json()
     assert (info["fw"], info["unconfirmed"]) == ("1.1.0", True)
     assert post(world, board, new).status == 409  # not before it has proved itself
@@ -84,8 +83,7 @@ def test_only_what_changed_is_sent_and_the_board_confirms_it(world: World) -> No
     assert json.loads(board.files()["boot.json"]) == {"slot": "b"}
     # And back again, into the slot that the first version is in: nothing has to be sent.
     assert update(world, board, bundle()) == []
-    world.clock.run(3)
-    world.online(board)
+    world.again(board)
     assert version(world, board) == "1.0.0"
 
 
@@ -201,8 +199,7 @@ def test_two_slots_of_forty_blocks_and_a_settings_save_fit(world: World) -> None
     running, new = full("1.0.1"), full("1.1.0")
     board = world.online(world.board(more=running.slot("a")))
     update(world, board, new)
-    world.clock.run(3)
-    world.online(board)
+    world.again(board)
     assert version(world, board) == "1.1.0"
     assert world.ask(board, "PUT", "/api/settings", {"name": "vol"}).status == 200
 

@@ -204,8 +204,7 @@ def test_moved_to_another_network_it_goes_there(world: World) -> None:
     board = world.online(world.board())
     body = {"ssid": "NEW", "password": "another invented key"}
     assert world.ask(board, "PUT", "/api/wifi", body).status == 202
-    world.clock.run(10)
-    world.online(board)
+    world.again(board)
     assert world.ask(board, "GET", "/api/info").json()["wifi"]["ssid"] == "NEW"
     assert "old" not in wifi_of(board)
 

@@ -1,5 +1,6 @@
 # The web server, in memory as long as someone is connected: two browsers at once, heads of 1 KB,
 # answers in pieces. Reading a request is request.py's.
+# pyright: reportAttributeAccessIssue=false
 import json
 
 
@@ -15,16 +16,18 @@ class Server:
 
     def accept(self, stream):
         try:
-            client = Client(self, stream.accept()[0])
-        except OSError:
-            client = None
-        if client:
+            # The memory first: who cannot be served yet waits in the chip's own queue.
+            client = Client(self)
+            client.stream = stream.accept()[0]
+            client.stream.setblocking(False)
             self.clients.append(client)
             self.board.loop.watch(client.stream, client.take)
-            # More of them wait their turn in the chip's own queue.
             if len(self.clients) >= 2:
                 self.board.loop.drop(stream)
-        self.last()
+        except OSError:
+            pass
+        finally:
+            self.last()
 
     def last(self):
         if not self.clients:
@@ -43,9 +46,8 @@ class Server:
 
 
 class Client:
-    def __init__(self, server, stream):
+    def __init__(self, server):
         self.server = server
-        self.stream = stream
         self.buffer = bytearray(1024)
         self.size = 0  # bytes in the buffer
         self.length = self.left = 0  # of the body; of these, still to come
@@ -54,7 +56,6 @@ class Client:
         self.feed = None  # or what takes it in pieces
         self.out = self.more = None  # the answer's bytes to be sent now; what brings the next
         self.extra = ""
-        stream.setblocking(False)
 
     def close(self):
         server = self.server

@@ -54,9 +54,12 @@ def words(path):
 # The version and (path, SHA-256) of each file in a list: ("version", version) is among them.
 def listed(path):
     found = words(path)
-    for word in found:
-        if word != "files":
-            yield word, next(found, "")
+    try:
+        for word in found:
+            if word != "files":
+                yield word, next(found, "")
+    finally:
+        found.close()  # its file is open
 
 
 def step(board, job):
@@ -93,7 +96,8 @@ def work(board, client, version):
         if client not in client.server.clients:
             return  # it gave up
     missing = []
-    for path, sha in listed(LISTING):
+    wanted = listed(LISTING)
+    for path, sha in wanted:
         if path == "version":
             continue
         full = slot + "/" + path
@@ -106,6 +110,7 @@ def work(board, client, version):
             missing.append(path)
         client.left_s = 8
         if client not in client.server.clients:
+            wanted.close()
             return  # it gave up; what was done stays done
     if missing:
         client.reply(409, {"error": "%d files are missing" % len(missing), "missing": missing})
@@ -128,20 +133,22 @@ def work(board, client, version):
     board.later(1000, "stop")
 
 
-# A file of the slot that is not in the list, or None. One at a time: a list of them is large.
+# A file of the slot that is not in the list, or None. One at a time: a list of them is large. The
+# folder is read to its end: LittleFS keeps it open till then.
 def stale(folder, base):
+    found = None
     try:
         for one in os.ilistdir(folder):
             path = folder + "/" + one[0]
+            if found:
+                continue
             if one[1] & 0x4000:
-                path = stale(path, base)
-                if path:
-                    return path
+                found = stale(path, base)
             elif not sha_of(LISTING, path[base:]):
-                return path
+                found = path
     except OSError:
         pass
-    return None
+    return found
 
 
 # The SHA-256 of a file, and on the way its copy; a block a turn. None when that cannot be.

@@ -42,23 +42,24 @@ def program(offset, data):
     global programs
     programs += 1
     torn = _torn()
-    if torn:
-        data = memoryview(data)[: len(data) // 2]
-    # By pieces in place: what the stand-in allocates would be missing on the board's heap.
-    for at in range(0, len(data), len(_old)):
-        piece = memoryview(data)[at : at + len(_old)]
+    size = len(data) // 2 if torn else len(data)
+    # In place and without a byte of new memory: a collection in the midst of LittleFS' work would
+    # close what files lie about, and LittleFS is not made to be called by itself.
+    at = 0
+    while at < size:
         image.seek(offset + at)
         image.readinto(_old)
-        for index in range(len(piece)):
-            both = _old[index] & piece[index]
-            if both != piece[index]:
+        for index in range(min(len(_old), size - at)):
+            both = _old[index] & data[at + index]
+            if both != data[at + index]:
                 chip.fault("programming cannot set bits: 0x%x" % (offset + at + index))
             _old[index] = both
         image.seek(offset + at)
-        image.write(memoryview(_old)[: len(piece)])
+        image.write(_old)
+        at += len(_old)
     if torn:
         _gone()
-    chip.price(_PROGRAM_US * (1 + (len(data) - 1) // 256))
+    chip.price(_PROGRAM_US * (1 + (size - 1) // 256))
 
 
 def erase(offset):

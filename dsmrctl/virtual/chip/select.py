@@ -63,6 +63,7 @@ class poll:
 
     def ipoll(self, ms=-1, flags=0):
         chip.price(_TURN_US)
+        chip.level()
         chip.take_all()
         until = chip.now_us() + (ms if ms >= 0 else 1 << 40) * 1000
         found = self._look(0)
