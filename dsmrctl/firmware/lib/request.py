@@ -18,14 +18,14 @@ _CALLS = {
 def answer(board, client):
     try:
         good = head(client)
-        wrong = (431, "the head of a request has at most 1 KB")
     except (ValueError, IndexError):
-        good = False
-        wrong = (400, "this is no request that a board can read")
+        good = None
     if not good:
         client.size = 0
         client.left = 1  # whatever else comes of it is thrown away: see http.py
-        return client.error(*wrong)
+        if good is None:
+            return client.error(400, "this is no request that a board can read")
+        return client.error(431, "the head of a request has at most 1 KB")
     path = client.path
     if path[:5] == "/api/":
         return api(board, client, client.method + " " + path[5:])
