@@ -47,25 +47,26 @@ class Board:
         self.web.accept(stream)
 
     # The web: what a page asks every two seconds is answered from here; all else one rare module
-    # after the other, each of which names the next.
-    def answer(self, client, name):
+    # after the other, each of which names the next. One that fails for want of memory is called
+    # again (http.py).
+    def answer(self, client):
         if (
-            name == "request"
+            client.step == "request"
             and client.buffer[:15] == b"GET /api/status"
             and (client.buffer[15] in b" ?")
         ):
             client.reply(200, self.app.status())
         else:
-            while name:
-                name = self.rare(name, client)
-            self.configure()
+            while client.step:
+                client.step = self.rare(client.step, client)
+            if self.fresh:
+                self.loop.after(0, self.configure)
 
     # The app is given new settings when what checked them has left the memory.
     def configure(self):
-        fresh = self.fresh
-        self.fresh = None
-        if fresh:
-            self.app.configure(fresh)
+        if self.fresh:
+            self.app.configure(self.fresh)
+            self.fresh = None
 
     # The list of an update has come.
     def update(self):

@@ -38,7 +38,10 @@ class Server:
         for client in list(self.clients):
             client.left_s -= 1
             if client.left_s < 0:
-                if client.out is None:
+                if client.out is None and client.step:
+                    client.error(503, "not enough memory now; try again")
+                    client.left_s = 1
+                elif client.out is None:
                     client.error(408, "the request took longer than 8 s")
                     client.left_s = 1
                 else:
@@ -52,7 +55,9 @@ class Client:
         self.size = 0  # bytes in the buffer
         self.length = self.left = 0  # of the body; of these, still to come
         self.left_s = 8
-        self.call = None  # the module that waits for the whole body
+        # The module that works, that waits for the whole body.
+        self.step = self.call = None
+        self.path = None  # until the head is read
         self.feed = None  # or what takes it in pieces
         self.out = self.more = None  # the answer's bytes to be sent now; what brings the next
         self.extra = ""
@@ -87,19 +92,42 @@ class Client:
             elif self.call:
                 if self.size >= self.length:
                     self.left = 0
-                    self.server.board.answer(self, self.call)
-            elif self.size == 1024 or buffer.find(b"\r\n\r\n", 0, self.size) >= 0:
-                self.server.board.answer(self, "request")
+                    self.step = self.call
+            elif not self.step and (
+                self.size == 1024 or buffer.find(b"\r\n\r\n", 0, self.size) >= 0
+            ):
+                self.step = "request"
         except OSError:
-            self.close()
-        except MemoryError:
-            if self.out is None:
-                self.error(503, "not enough memory now; try again")
+            return self.close()
         except Exception as error:
+            return self.failed(error)
+        if self.step:
+            self.work()
+
+    # The modules that read and answer it. Without memory again in half a second, as long as the
+    # client has time: others have gone by then.
+    def work(self):
+        board = self.server.board
+        try:
+            if self.out is None and self in self.server.clients:
+                board.loop.watch(self.stream, self.take)
+                board.answer(self)
+        except Exception as error:
+            if not isinstance(error, MemoryError) or self.feed or self.out is not None:
+                return self.failed(error)
+            board.loop.drop(self.stream)
+            board.loop.after(500, self.work)
+
+    def failed(self, error):
+        if isinstance(error, OSError):
+            self.close()
+        elif not isinstance(error, MemoryError):
             # Whoever finds a fault of ours by what he sends shall not restart the board by it.
             self.server.board.rare("info", error)
             if self.out is None:
                 self.error(500, "a fault in the firmware: GET /api/log tells it")
+        elif self.out is None:
+            self.error(503, "not enough memory now; try again")
 
     def error(self, status, sentence):
         self.reply(status, {"error": sentence})

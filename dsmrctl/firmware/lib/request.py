@@ -17,7 +17,7 @@ _CALLS = {
 
 def answer(board, client):
     try:
-        good = head(client)
+        good = client.path or head(client)
     except (ValueError, IndexError):
         good = None
     if not good:
@@ -52,7 +52,6 @@ def head(client):
         return False
     at = buffer.find(b"\r\n", 0, client.size)
     client.method, path, _ = bytes(buffer[:at]).decode().split(" ")
-    client.path = path.split("?")[0]
     client.host = client.kind = client.auth = client.etag = client.sha = ""
     client.length = 0
     while at < end:
@@ -67,6 +66,7 @@ def head(client):
     buffer[: client.size - end] = memoryview(buffer)[end : client.size]
     client.size -= end
     client.left = client.length - client.size
+    client.path = path.split("?")[0]
     return True
 
 
@@ -107,6 +107,14 @@ def page(client, path):
         file = open(path, "rb")
     except OSError:
         return client.error(404, "there is no such page")
+    try:
+        send(client, path, file)
+    except MemoryError:
+        file.close()
+        raise
+
+
+def send(client, path, file):
     file.seek(os.stat(path)[6] - 8)
     tag = '"%s"' % binascii.hexlify(file.read(8)).decode()
     client.extra = "ETag: %s\r\nCache-Control: no-cache\r\n" % tag
