@@ -73,12 +73,13 @@ def _modules(board: boards.Board, bundle: Bundle) -> Iterator[Result]:
 def _leaves_first(board: str) -> list[str]:
     """The modules, each after those that it imports, so that it is not charged for them."""
     found: list[str] = []
+    begun: set[str] = set()  # they name each other in circles
 
     def add(path: str) -> None:
-        for below in build.imports(path):
-            if below not in found and below != path:
+        if path not in begun:
+            begun.add(path)
+            for below in build.imports(path):
                 add(below)
-        if path not in found:
             found.append(path)
 
     for path in build.sources(board):

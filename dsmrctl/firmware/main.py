@@ -1,50 +1,16 @@
-# Chooses the slot, and starts the app in it. A new version has three boots to confirm itself
-# (lib/events.py); else the old one is taken again. Small and stable: no update touches this.
+# Starts the app in the slot that choose.py names. It stays in memory as long as the app runs, so it
+# holds next to nothing. Small and stable: no update touches this.
 import gc
-import json
 import machine
-import os
 import sys
-import time
-
-
-def choose():
-    # (slot, is it a new version that has not confirmed itself?)
-    try:
-        with open("/boot.json") as file:
-            found = json.load(file)
-        slot = found["slot"]
-        tries = found.get("tries")
-        if tries is None:
-            return slot, False
-        new = {"slot": slot, "tries": tries - 1, "old": found["old"]}
-    except (OSError, ValueError, KeyError, TypeError):
-        return "a" if "a" in os.listdir("/") else "b", False
-    failed = tries <= 0
-    if failed:
-        new = {"slot": new["old"]}
-    try:
-        # Renaming is the one step that a power cut cannot halve.
-        with open("/boot.new", "w") as file:
-            json.dump(new, file)
-        os.rename("/boot.new", "/boot.json")
-        if failed:
-            with open("/crash.txt", "a") as file:
-                file.write("the version in %s did not confirm itself\n" % slot)
-    except OSError:
-        # The flash is full: the old version runs, and can clear the other slot.
-        return found["old"], False
-    return new["slot"], "tries" in new
-
 
 if not stopped:  # pyright: ignore[reportUndefinedVariable]
     dog = machine.WDT()
-    chosen = choose()
+    chosen = __import__("choose").choose()
+    del sys.modules["choose"]
+    gc.collect()
     try:
-        # Nothing of the start stays in memory.
-        del choose
-        gc.collect()
-        __import__(chosen[0] + ".lib.board", None, None, ("start",)).start(
+        __import__(chosen[0] + ".board", None, None, ("start",)).start(
             chosen[0],
             board,  # pyright: ignore[reportUndefinedVariable]
             dog,
@@ -53,14 +19,5 @@ if not stopped:  # pyright: ignore[reportUndefinedVariable]
             chosen[1],
         )
     except BaseException as error:
-        sys.print_exception(error)
         gc.collect()
-        try:
-            __import__(chosen[0] + ".lib.info", None, None, ("crashed",)).crashed(error)
-        except BaseException as another:
-            sys.print_exception(another)
-    # Not at once: a board that crashes at its start must not wear its flash out with the log.
-    for _ in range(20):
-        dog.feed()
-        time.sleep_ms(100)
-    machine.reset()
+        __import__("choose").failed(chosen[0], error, dog)

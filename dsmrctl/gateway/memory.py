@@ -15,7 +15,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from dsmrctl.firmware.core.demand import Demand
 
-_FORMAT = 1
+_FORMAT = 2
+# A format's whole numbers of a quarter; those of 1 end with the month's peak, which its peaks have.
+_STATES = {1: 7, _FORMAT: 4}
 
 
 def folder() -> Path:
@@ -82,7 +84,7 @@ def _checked(kept: Any) -> tuple[tuple[Any, ...], list[tuple[Any, ...]]]:
             raise ValueError("not whole numbers")
         return tuple(values)
 
-    if not isinstance(kept, dict) or kept.get("format") != _FORMAT:
+    if not isinstance(kept, dict) or kept.get("format") not in (1, _FORMAT):
         raise ValueError("another format")
     peaks = kept.get("peaks")
     if not isinstance(peaks, list):
@@ -90,7 +92,7 @@ def _checked(kept: Any) -> tuple[tuple[Any, ...], list[tuple[Any, ...]]]:
     found = [whole(peak, 3) for peak in peaks]
     if any(month is None or demand_w is None for month, _, demand_w in found):
         raise ValueError("a peak without its month")
-    state = whole(kept.get("state"), 7)
+    state = whole(kept.get("state"), _STATES[kept["format"]])[:4]
     if state[0] is None or state[1] is None:
         raise ValueError("no time in it")
     return state, found

@@ -232,6 +232,8 @@ def test_the_meters_own_figures_go_first():
     assert follower.month_peak_time_s == NOON - 86400
     # It joined in mid-quarter, yet the meter knows the start.
     assert follower.forecast_w == 2351 * 900 // 400
+    # They are the meter's to keep.
+    assert follower.peaks() == []
 
 
 def test_the_month_peak_starts_anew_and_the_old_one_is_kept():
@@ -243,7 +245,7 @@ def test_the_month_peak_starts_anew_and_the_old_one_is_kept():
     follower.update(midnight, wh)
     # The quarter that ends at midnight belongs to the month that ends.
     assert follower.history == [(202604, midnight, 8000)]
-    assert (follower.month, follower.month_peak_w) == (202605, None)
+    assert (follower.month_peak_w, follower.month_peak_time_s) == (None, None)
     run(follower, midnight, midnight + 901, wh, 1000)
     assert follower.month_peak_w == 1000
 
@@ -262,7 +264,9 @@ def test_new_year():
     wh = run(follower, midnight - 900, midnight, 0, 4000)
     follower.update(midnight, wh)
     assert follower.history == [(202612, midnight, 4000)]
-    assert follower.month == 202701
+    assert follower.month_peak_w is None
+    run(follower, midnight, midnight + 901, wh, 1000)
+    assert follower.peaks() == [(202612, midnight, 4000), (202701, midnight + 900, 1000)]
 
 
 def test_thirteen_months_are_kept():
@@ -274,20 +278,21 @@ def test_thirteen_months_are_kept():
     assert [peak[0] for peak in follower.history] == [202511, 202512] + [
         202600 + m for m in range(1, 12)
     ]
-    assert follower.month == 202612
+    assert follower.month_peak_w == 1000 + 23 * 100
     assert follower.history[-1][2] == 1000 + 22 * 100
     assert len(follower.peaks()) == 14
 
 
-def test_one_wild_date_does_not_end_a_month():
+def test_one_wild_date_changes_nothing_that_is_kept():
     follower = Demand()
     wh = run(follower, NOON, NOON + 1000, 0, 4000)
+    kept = [(202604, NOON + 900, 4000)]
     for wild in (at(2049, 5, 1), at(2000, 1, 1), NOON + 40 * 86400):
         follower.update(wild, wh)
-        assert (follower.month, follower.month_peak_w) == (202604, 4000)
-    follower.update(NOON + 1004, wh)
-    assert (follower.month, follower.month_peak_w) == (202604, 4000)
-    assert follower.history == []
+        # Of that month nothing is known.
+        assert (follower.month_peak_w, follower.peaks()) == (None, kept)
+        follower.update(NOON + 1004, wh)
+        assert (follower.month_peak_w, follower.history) == (4000, [])
 
 
 def test_a_clock_that_was_wrong_for_long_finds_its_month_again():
@@ -295,10 +300,38 @@ def test_a_clock_that_was_wrong_for_long_finds_its_month_again():
     wh = run(follower, NOON, NOON + 1000, 0, 4000)
     wrong = at(2026, 6, 1)
     wh = run(follower, wrong, wrong + 100, wh, 100)
-    assert (follower.month, follower.month_peak_w) == (202606, None)
+    assert follower.month_peak_w is None
+    assert follower.history == [(202604, NOON + 900, 4000)]
     run(follower, NOON + 1100, NOON + 1200, wh, 100)
-    assert (follower.month, follower.month_peak_w) == (202604, 4000)
+    assert follower.month_peak_w == 4000
     assert follower.history == []
+
+
+def test_a_wild_date_of_a_whole_quarter_is_not_seen_from_the_right_month():
+    for wild in (at(2035, 3, 1, 12), at(2021, 3, 1, 12)):
+        follower = Demand()
+        wh = run(follower, NOON, NOON + 1000, 0, 4000)
+        wh = run(follower, wild, wild + 1801, wh, 9000)
+        assert (follower.month_peak_w, follower.last_quarter_w) == (9000, 9000)
+        wh = run(follower, NOON + 2000, NOON + 3700, wh, 1000)
+        assert (follower.last_quarter_w, follower.month_peak_w, follower.history) == (
+            1000, 4000, [],
+        )  # fmt: skip
+        may = at(2026, 5, 1)
+        run(follower, may, may + 901, wh, 2000)
+        assert follower.month_peak_w == 2000
+        assert follower.history == [(202604, NOON + 900, 4000)]
+
+
+def test_a_clock_set_right_in_the_first_minutes_of_a_month():
+    midnight = at(2026, 5, 1)
+    follower = Demand()
+    wh = run(follower, midnight - 1800, midnight + 3, 0, 4000)
+    wh = run(follower, midnight - 5, midnight, wh, 4000)
+    assert follower.month_peak_w == 4000
+    wh = run(follower, midnight, midnight + 901, wh, 1000)
+    # The first quarter begins anew where the clock came to midnight for the second time.
+    assert follower.peaks() == [(202604, midnight - 900, 4000), (202605, midnight + 900, 1000)]
 
 
 def test_the_night_that_has_an_hour_twice():
@@ -332,22 +365,30 @@ def test_without_utc_such_a_night_spoils_a_quarter_and_no_more():
     assert follower.month_peak_w == 3600
 
 
+def again(follower):
+    """After a restart, from what was kept."""
+    after = Demand()
+    after.load([list(peak) for peak in follower.peaks()])
+    after.restore(list(follower.state()))
+    return after
+
+
 def test_a_restart_in_mid_quarter_goes_on():
     follower = Demand()
     wh = run(follower, NOON, NOON + 1300, 0, 3600)
-    after = Demand()
-    after.restore(follower.state())
-    run(after, NOON + 1310, NOON + 1801, wh + 10, 3600)
-    assert after.last_quarter_w == 3600
-    assert after.month_peak_w == 3600
+    after = again(follower)
+    after.update(NOON + 1310, wh + 10)
+    # Seen by whoever asks with the first telegram, not with the next quarter.
+    assert (after.quarter_w, after.month_peak_w, after.last_quarter_w) == (1640, 3600, 3600)
+    run(after, NOON + 1311, NOON + 1801, wh + 11, 7200)
+    assert after.last_quarter_w == after.month_peak_w == (411 + 489 * 2) * 4
     assert all(value is None or type(value) is int for value in follower.state())
 
 
 def test_a_restart_that_took_too_long_knows_it():
     follower = Demand()
     wh = run(follower, NOON, NOON + 1300, 0, 3600)
-    after = Demand()
-    after.restore(follower.state())
+    after = again(follower)
     after.update(NOON + 1850, wh + 9000)
     assert after.last_quarter_w is None
     assert after.quarter_w is None
@@ -356,8 +397,8 @@ def test_a_restart_that_took_too_long_knows_it():
 
 def test_the_running_month_comes_back_from_flash():
     follower = Demand()
+    follower.load([(202603, None, 3000)])
     run(follower, NOON, NOON + 901, 0, 3600)
-    follower.history.append((202603, None, 3000))
     kept = follower.peaks()
     after = Demand()
     after.load([list(peak) for peak in kept])
@@ -369,10 +410,8 @@ def test_the_running_month_comes_back_from_flash():
     both.restore(follower.state())
     both.load(kept)
     assert both.peaks() == kept
-    both = Demand()
-    both.load(kept)
-    both.restore(follower.state())
-    assert both.peaks() == kept
+    both.update(NOON + 901, 901)
+    assert (both.month_peak_w, both.quarter_w) == (3600, 4)
 
 
 def test_flash_from_another_month_is_history():
@@ -381,3 +420,12 @@ def test_flash_from_another_month_is_history():
     after.update(NOON, 5000)
     assert after.month_peak_w is None
     assert [peak[0] for peak in after.history] == [202601, 202602]
+
+
+def test_more_months_than_there_can_be_are_cut_to_the_newest():
+    after = Demand()
+    after.load([(202500 + month, None, month) for month in range(1, 13)])
+    after.load([(202400 + month, None, month) for month in range(1, 13)] + after.peaks())
+    assert [peak[0] for peak in after.peaks()] == [202411, 202412] + [
+        202500 + month for month in range(1, 13)
+    ]

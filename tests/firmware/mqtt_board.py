@@ -84,9 +84,9 @@ def flash(
     app = APP.replace("SIZE", str(size)).replace("FLOOD", str(flood))
     app = app.replace("NAMES", f"self.names = {names}" if names else "pass")
     more = {
-        "a/apps/interface.mpy": compiled(app),
-        "a/lib/mqtt.mpy": build.compiled("lib/mqtt.py"),
-        "a/lib/broker.mpy": build.compiled("lib/broker.py"),
+        "a/interface.mpy": compiled(app),
+        "a/mqtt.mpy": build.compiled("lib/mqtt.py"),
+        "a/broker.mpy": build.compiled("lib/broker.py"),
         "a/discovery.json": (build.SOURCES / "web" / "discovery.json").read_bytes(),
     }
     kind = boards.find("interface")

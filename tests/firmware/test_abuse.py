@@ -272,8 +272,8 @@ class App(blink_really.App):
 
 def test_a_fault_that_someone_finds_is_logged_and_does_not_restart_the_board(world: World) -> None:
     slot = {
-        "a/apps/blink.mpy": compiled(FAULTY),
-        "a/apps/blink_really.mpy": bundle().files["apps/blink.mpy"],
+        "a/blink.mpy": compiled(FAULTY),
+        "a/blink_really.mpy": bundle().files["blink.mpy"],
     }
     board = world.online(world.board(more=slot))
     for _ in range(3):

@@ -60,7 +60,7 @@ def test_of_a_settings_save_the_old_or_the_new_stays(
         print(f"\npower cut at each of {number - 1} writes of a settings save: {outcomes}")
 
 
-NEW = other_version({**PAGE, "apps/extra.mpy": bytes(5000)})
+NEW = other_version({**PAGE, "extra.mpy": bytes(5000)})
 
 
 def work(world: World, board: VirtualBoard) -> int:

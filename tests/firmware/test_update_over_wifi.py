@@ -128,9 +128,9 @@ class App(blink_really.App):
 def test_a_bad_version_falls_back_within_three_boots(world: World, source: str) -> None:
     board = world.online(world.board())
     board._patience_s = 1.5  # of real time, for a loop without end
-    change = {"apps/blink.mpy": compiled(source)}
+    change = {"blink.mpy": compiled(source)}
     if "really" in source:
-        change["apps/blink_really.mpy"] = bundle().files["apps/blink.mpy"]
+        change["blink_really.mpy"] = bundle().files["lib/blink.mpy"]
     update(world, board, other_version(change, "6.6.6"))
     resets = len(board.resets)
     if source is NO_WIFI:
@@ -210,7 +210,7 @@ def test_the_firmware_of_another_kind_of_board_is_refused(world: World) -> None:
         board,
         "POST",
         "/api/update",
-        {"version": "9.9.9", "files": {"apps/miniswitch.mpy": "0" * 64}},
+        {"version": "9.9.9", "files": {"miniswitch.mpy": "0" * 64}},
     )
     assert answer.status == 409
     assert "another kind" in answer.json()["error"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
@@ -176,6 +177,39 @@ def test_an_old_meters_month_peak_survives_a_restart(tmp_path: Path) -> None:
     assert FrameMaker().quantities(telegram(NOON))["month_peak_w"] is None
 
 
+def test_a_file_of_the_format_before_is_still_read(tmp_path: Path) -> None:
+    begin = int((NOON - datetime(2020, 1, 1, tzinfo=UTC)).total_seconds())
+    local = begin + 3600
+    quarter_of(FrameMaker(memory=Memory(tmp_path)), NOON, 3600)
+    (file,) = tmp_path.glob("*.json")
+    assert json.loads(file.read_text()) == {
+        "format": 2,
+        "state": [begin + 900, 300_900, 300_900, 3600],
+        "peaks": [[202603, local + 900, 3600]],
+    }
+    # As it was written at 12:15 of a day on which 12:00 had its peak too.
+    file.write_text(
+        json.dumps(
+            {
+                "format": 1,
+                "state": [begin + 900, 300_900, 300_900, 3600, 202603, 4200, local],
+                "peaks": [[202602, None, 2600], [202603, local, 4200]],
+            }
+        )
+    )
+    notes: list[str] = []
+    maker = FrameMaker(memory=Memory(tmp_path, notes.append))
+    when = NOON + timedelta(minutes=15, seconds=10)
+    found = maker.quantities(telegram(when, t1="1-0:1.8.1(000100.910*kWh)"))
+    assert notes == []
+    assert (found["month_peak_w"], found["last_quarter_w"], found["quarter_w"]) == (4200, 3600, 40)
+    # And is written in the new one at the quarter's end.
+    when = NOON + timedelta(minutes=30)
+    maker.quantities(telegram(when, t1="1-0:1.8.1(000101.000*kWh)"))
+    assert json.loads(file.read_text())["peaks"] == [[202602, None, 2600], [202603, local, 4200]]
+    assert json.loads(file.read_text())["format"] == 2
+
+
 @pytest.mark.parametrize(
     "damage",
     [
@@ -187,6 +221,10 @@ def test_an_old_meters_month_peak_survives_a_restart(tmp_path: Path) -> None:
         b'{"format":1,"state":[1,2,3,4,5,6,"7"],"peaks":[]}',
         b'{"format":1,"state":[null,2,3,4,5,6,7],"peaks":[]}',
         b'{"format":1,"state":[1,2,3,4,5,6,7],"peaks":[[null,1,2]]}',
+        b'{"format":1,"state":[1,2,3,4],"peaks":[]}',
+        b'{"format":2,"state":[1,2,3,4,5,6,7],"peaks":[]}',
+        b'{"format":2,"state":[1,null,3,4],"peaks":[]}',
+        b'{"format":[2],"state":[1,2,3,4],"peaks":[]}',
         b"\xff\xfe",
     ],
 )

@@ -42,5 +42,6 @@ class App:
     def stop(self):
         self.light(False)
 
-    def status(self):
-        return {"led": self.led, "blinks": self.blinks, "frames": self.frames}
+    # The answer to GET /api/status.
+    def status(self, client):
+        client.reply(200, {"led": self.led, "blinks": self.blinks, "frames": self.frames})

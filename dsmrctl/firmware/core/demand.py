@@ -1,18 +1,15 @@
 """Quarter-hour demand with the month's peak and its history, for meters that do not say their own.
 
-Local time names months and peaks; gaps are told in UTC. See `quarter` for the quarter itself.
+Local time names months and peaks; gaps are told in UTC. See `quarter` for the quarter itself and
+`months` for what is kept; a board has these two, this joins them for the desk.
 """
 
-from . import clock
+from . import clock, months
 from .quarter import QUARTER, Quarter, forecast
 
 FORECASTERS = ("linear", "power")
 # Flanders bills at least this (Energiedecreet, capacity tariff).
 LEAST_W = 2500
-MONTHS = 13
-
-# A clock that jumped (more than a quarter, or back) must run on this long to end a month.
-_STEADY = 60
 
 
 def threshold_w(manual_w: int, month_peak_w: int | None) -> int:
@@ -31,7 +28,11 @@ def forecast_w(wh_so_far: int, power_w: int, elapsed_s: int) -> int:
 
 
 class Demand(Quarter):
-    """Follows the import register; every figure is None as long as it is unknown."""
+    """Follows the import register; every figure is None as long as it is unknown.
+
+    `history`: the 13 months before the running one, [(month as 202604, time_s or None, W)], oldest
+    first. What the meter says of its month is shown, not kept.
+    """
 
     def __init__(self, forecaster: str = "linear"):
         if forecaster not in FORECASTERS:
@@ -39,14 +40,13 @@ class Demand(Quarter):
         super().__init__()
         self.forecaster = forecaster
         self.power = forecaster == "power"
-        self.month: int | None = None
         self.month_peak_w: int | None = None
         self.month_peak_time_s: int | None = None
-        # Months that are over, oldest first: (month as 202604, time_s or None, W).
         self.history: list[tuple[int, int | None, int]] = []
-        self._time_s = None
+        self._peaks = []
+        # What `months.now` said, until the day or the peaks are others.
+        self._now = (None, None, None)
         self._day = None
-        self._steady_from = None
 
     def update(
         self,
@@ -65,78 +65,36 @@ class Demand(Quarter):
         (1-0:1.4.0, 1-0:1.6.0) go before what is computed here.
         """
         utc = time_s if utc_s is None else utc_s
-        start = utc - utc % QUARTER
-        before = self.utc_s
-        if before is None or not 0 <= utc - before <= QUARTER:
-            self._steady_from = utc
-        if before is not None and before < start <= before + QUARTER and import_wh >= self.wh:
-            if self._time_s is not None:
-                # The quarter that ends may be the first of a month that could not begin yet.
-                self._change_month(self._time_s, utc)
         ended = self.follow(utc, import_wh, import_w, quarter_w)
         if ended and self.last_quarter_w is not None:
-            if self.month_peak_w is None or self.last_quarter_w > self.month_peak_w:
-                self.month_peak_w = self.last_quarter_w
-                self.month_peak_time_s = time_s - (utc - start)
-        self._time_s = time_s
-        self._change_month(time_s, utc)
+            peaks = months.raised(self._peaks, time_s - utc % QUARTER, self.last_quarter_w)
+            if peaks is not None:
+                self._peaks = peaks
+                self._day = None
+        if self._day != time_s // clock.DAY:
+            self._day = time_s // clock.DAY
+            self._now = months.now(self._peaks, time_s)
+            self.history = months.past(self._peaks, time_s)
+        self.month_peak_w, self.month_peak_time_s = self._now[:2]
         if month_peak_w is not None:
             self.month_peak_w = month_peak_w
             self.month_peak_time_s = month_peak_time_s
         return ended
 
-    def _change_month(self, time_s, utc):
-        day = time_s // clock.DAY
-        if day == self._day:
-            return
-        month = clock.month(time_s)
-        # One telegram with a wild date must not end a month.
-        if self.month not in (None, month) and utc - self._steady_from < _STEADY:
-            return
-        self._day = day
-        if month == self.month:
-            return
-        if self.month is not None and self.month_peak_w is not None:
-            self.history.append((self.month, self.month_peak_time_s, self.month_peak_w))
-            self.history.sort(key=lambda peak: peak[0])
-            del self.history[:-MONTHS]
-        self.month = month
-        self.month_peak_w = self.month_peak_time_s = None
-        self._claim()
-
-    def _claim(self):
-        """Take the running month out of the history: read from flash, or the clock was set back."""
-        for peak in self.history:
-            if peak[0] == self.month:
-                self.history.remove(peak)
-                if self.month_peak_w is None or peak[2] > self.month_peak_w:
-                    self.month_peak_time_s, self.month_peak_w = peak[1], peak[2]
-                break
-
     def peaks(self) -> list[tuple[int, int | None, int]]:
-        """The history with the running month behind it, for `load` after a restart."""
-        if self.month is None or self.month_peak_w is None:
-            return list(self.history)
-        return self.history + [(self.month, self.month_peak_time_s, self.month_peak_w)]
+        """All that is kept, the running month too, for `load` after a restart."""
+        return list(self._peaks)
 
     def load(self, peaks):
-        """Take `peaks` as history; the running month finds its own among them."""
-        self.history = sorted([tuple(peak) for peak in peaks], key=lambda peak: peak[0])
-        del self.history[: -MONTHS - 1]
-        self._claim()
+        """Take `peaks` as what is kept; month and history find theirs with the next telegram."""
+        found = sorted([tuple(peak) for peak in peaks], key=lambda peak: peak[0])
+        self._peaks = found[-months.MOST - 1 :]
+        self._day = None
 
     def state(self) -> tuple[int | None, ...]:
-        """What a restart in mid-quarter needs: whole numbers and None, for the RTC's memory."""
-        return (
-            self.utc_s, self.wh, self.start_wh, self.last_quarter_w,
-            self.month, self.month_peak_w, self.month_peak_time_s,
-        )  # fmt: skip
+        """What a restart in mid-quarter needs besides `peaks`: whole numbers and None."""
+        return self.utc_s, self.wh, self.start_wh, self.last_quarter_w
 
     def restore(self, state):
         """Go on from a `state`; the caller has checked that it is the one it kept."""
-        (
-            self.utc_s, self.wh, self.start_wh, self.last_quarter_w,
-            self.month, self.month_peak_w, self.month_peak_time_s,
-        ) = state  # fmt: skip
-        self._steady_from = self.utc_s
-        self._claim()
+        self.utc_s, self.wh, self.start_wh, self.last_quarter_w = state

@@ -32,6 +32,18 @@ class Quarter:
         # The minute of the last judgement.
         self._minute = 0
 
+    def figures(self):
+        """All of it, for `go_on`: a tuple of seven whole numbers or None."""
+        return (
+            self.utc_s, self.wh, self.start_wh, self.last_quarter_w,
+            self.quarter_w, self.forecast_w, self._minute,
+        )  # fmt: skip
+
+    def go_on(self, figures):
+        """Go on from `figures`."""
+        self.utc_s, self.wh, self.start_wh, self.last_quarter_w = figures[:4]
+        self.quarter_w, self.forecast_w, self._minute = figures[4:]
+
     def follow(self, utc_s, wh, power_w, quarter_w):
         """Take one telegram; whether it is the first of a quarter.
 

@@ -12,7 +12,7 @@ class Board:
         # Low in the heap and close together: garbage between would leave holes.
         gc.collect()
         try:
-            return __import__(self.slot + ".lib." + name, None, None, ("answer",)).answer(
+            return __import__(self.slot + "." + name, None, None, ("answer",)).answer(
                 self, *more
             )
         finally:
@@ -35,16 +35,21 @@ class Board:
     # for it, and they shall lie together at the bottom.
     def warm(self, dog):
         self.keep = tuple(sys.modules)
-        for name in os.listdir("/" + self.slot + "/lib"):
+        for name in os.listdir("/" + self.slot):
             dog.feed()
-            __import__(self.slot + ".lib." + name[:-4])
-            self.forget()
+            if name[-4:] == ".mpy":
+                __import__(self.slot + "." + name[:-4])
+                self.forget()
 
     # Someone is at the door of the page; more than two wait there.
     def knock(self, stream, event):
-        if not self.web:
-            self.web = self.rare("http")
-        self.web.accept(stream)
+        try:
+            if self.clients:
+                type(self.clients[0])(self, stream)
+            else:
+                self.rare("http", stream)
+        except OSError:
+            pass  # it is gone again
 
     # The web: what a page asks every two seconds is answered from here; all else one rare module
     # after the other, each of which names the next. One that fails for want of memory is called
@@ -55,7 +60,7 @@ class Board:
             and client.buffer[:15] == b"GET /api/status"
             and (client.buffer[15] in b" ?")
         ):
-            client.reply(200, self.app.status())
+            self.app.status(client)
         else:
             while client.step:
                 client.step = self.rare(client.step, client)
@@ -68,37 +73,37 @@ class Board:
             self.app.configure(self.fresh)
             self.fresh = None
 
-    # The list of an update has come.
-    def update(self):
-        client = self.busy
-        try:
-            if client:
-                self.rare("update")
-        except MemoryError:
-            self.busy = None
-            client.error(503, "not enough memory now; try again, or restart the board first")
-
     # An event in ms milliseconds. A function of a rare module would keep the whole of it here.
-    def later(self, ms, event):
-        self.loop.after(ms, lambda: self.rare("events", event))
+    def later(self, ms, event, module="events"):
+        return self.loop.after(ms, lambda: self.rare(module, event))
 
 
-def start(slot, record, dog, uart, heard, unconfirmed):
+# Gives what waits. It and `warm` are thrown away when they have run.
+def prepare(slot, record, dog, uart, heard, unconfirmed):
     board = Board()
     board.slot = slot
     board.low = gc.mem_free()
     board.warm(dog)
+    del Board.warm
     board.keep = ()
-    from . import names, wifi  # noqa: F401 (they stay)
+    from . import wifi
 
-    app = __import__(slot + ".apps." + record["board"], None, None, ("App",)).App
+    app = __import__(slot + "." + record["board"], None, None, ("App",)).App
     board.keep = tuple(sys.modules)
     board.rare("events", "begin", record, dog, uart, unconfirmed, app)
     board.rare("settings", None)
     board.configure()
-    board.wifi = wifi.Wifi(board)
+    board.wifi = board.names = wifi.Wifi(board)
+    board.rare("joining", board.wifi, "start")
     if heard:
         board.rare("portal", heard)
-    turn = board.loop.turn
+    return board.loop.turn
+
+
+def start(*given):
+    global prepare
+    turn = prepare(*given)
+    del prepare
+    gc.collect()
     while True:
         turn()

@@ -247,15 +247,15 @@ def one(mqtt, kind, b):
         mqtt.fresh = mqtt.settings[5]
 
 
-# The app's `names`: the quantities its meter has told of so far; without it all are shown.
+# Of the quantities that the meter has told of so far.
 def discover(mqtt):
     board = mqtt.board
     mqtt.fresh = False
-    names = getattr(board.app, "names", None)
-    if names is not None:
-        # They may grow while it goes out, and its length is told at its start.
-        names = tuple(names)
-    if not mqtt.settings[5] or names == ():
+    # They may grow while it goes out, and its length is told at its start.
+    from . import readout
+
+    names = readout.known(board.app)
+    if not mqtt.settings[5] or not names:
         return
     size = 0
     for piece in document(mqtt, names):
@@ -289,7 +289,7 @@ def document(mqtt, names):
                 name = piece[1 : piece.find(b'"', 1)].decode()
                 if name == "peak_warning":
                     name = "forecast_w"
-                shown = names is None or name in names
+                shown = name in names
                 piece = comma + piece
                 comma = b"," if shown else comma
             if shown:

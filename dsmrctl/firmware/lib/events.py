@@ -4,7 +4,7 @@ import network
 import socket
 import time
 
-from . import loop, names, store
+from . import loop, store
 
 
 def answer(board, what, *more):
@@ -52,6 +52,7 @@ def blink(board):
 # Who this board is, and what it starts with.
 def begin(board, record, dog, uart, unconfirmed, app):
     board.loop = loop.Loop(dog.feed)
+    board.loop.first = uart
     board.kind = record["board"]
     board.hardware = record["hardware"]
     board.pins = record["pins"]
@@ -64,12 +65,12 @@ def begin(board, record, dog, uart, unconfirmed, app):
     board.uart = uart
     # The portal and the serial line's ear, while there is an access point; the client of an
     # update that is under way; how often the light still blinks for someone who looks for it.
-    board.portal = board.serial = board.busy = board.web = None
+    board.portal = board.serial = board.busy = None
+    board.clients = []
     board.blinks = 0
     board.renamed = False
     board.up_ms = 0
     board.ticked = time.ticks_ms()
-    board.names = names.Names(board)
     board.app = app(board)
     board.later(3600000, "tick")
     if unconfirmed:

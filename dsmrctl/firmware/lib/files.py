@@ -10,7 +10,7 @@ _MOST = 40 * 4096
 def answer(board, client):
     if board.unconfirmed:
         client.error(409, "this version has not confirmed itself yet; try again in a minute")
-    elif board.busy:
+    elif board.busy and board.busy in board.clients:
         client.error(409, "an update is under way")
     elif client.path != "/api/update":
         put(board, client)
@@ -18,7 +18,7 @@ def answer(board, client):
         client.error(413, "the list of an update has at most 4 KB")
     else:
         board.busy = client
-        pour(client, slots.LISTING, lambda sink: board.loop.after(0, board.update))
+        pour(client, slots.LISTING, lambda sink: board.later(0, "", "update"))
 
 
 def put(board, client):
@@ -93,7 +93,7 @@ class Sink:
 
 
 def failed(client):
-    board = client.server.board
+    board = client.board
     if board.busy is client:
         board.busy = None
     client.error(503, "the flash has no room; POST /api/update first, which clears it")

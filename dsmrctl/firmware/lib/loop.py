@@ -11,6 +11,8 @@ class Loop:
         self.poll = select.poll()
         self.handlers = {}
         self.timers = []
+        # What alone is heard while it must be, and till when.
+        self.first = self.till = None
 
     # handler(stream, event) is called when the stream can be read, or written to (write).
     def watch(self, stream, handler, write=False):
@@ -31,6 +33,10 @@ class Loop:
         if timer in self.timers:
             self.timers.remove(timer)
 
+    # For so many milliseconds only `first` is heard, and no timer runs; 0: all is as ever.
+    def hold(self, ms):
+        self.till = time.ticks_add(time.ticks_ms(), ms) if ms else None
+
     # One wait of at most a second, and what came of it.
     def turn(self):
         self.feed()
@@ -38,14 +44,24 @@ class Loop:
         wait = 1000
         for timer in self.timers:
             wait = min(wait, time.ticks_diff(timer[0], now))
+        alone = None
+        if self.till is not None:
+            left = time.ticks_diff(self.till, now)
+            if left > 0:
+                alone = self.first
+                wait = left
+            else:
+                self.till = None
         for stream, event in self.poll.ipoll(max(wait, 0)):
             # A handler before this one may have closed the stream.
             handler = self.handlers.get(id(stream))
-            if handler:
+            if handler and (not alone or stream is alone):
                 try:
                     handler(stream, event)
                 except MemoryError:
                     gc.collect()  # a datagram less; whoever sent it asks again
+        if alone:
+            return
         now = time.ticks_ms()
         for timer in list(self.timers):
             late = time.ticks_diff(now, timer[0])

@@ -1,5 +1,5 @@
 # The board found by name: dsmr_x.local, dsmr-x.local, and its page in the list of services.
-# names.py stays in memory and calls this when there is something to say.
+# wifi.py stays in memory and calls this when there is something to say.
 import socket
 from struct import pack, unpack_from
 
@@ -15,6 +15,10 @@ def answer(board, what, *more):
         start(board.names, *more)
     else:
         stop(board.names)
+
+
+def later(names, ms):
+    names.timer = names.board.later(ms, "step", "mdns")
 
 
 def label(text):
@@ -56,16 +60,16 @@ def start(names, ip):
         s.setsockopt(0, socket.IP_ADD_MEMBERSHIP, join)
     except OSError:
         pass  # the WiFi is gone already; it will call again
-    names.loop.watch(s, names.take)
+    names.board.loop.watch(s, names.take)
     step(names)
 
 
 def stop(names):
     if names.socket:
-        names.loop.cancel(names.timer)
+        names.board.loop.cancel(names.timer)
         if names.turn > 3:
             say(names, 0)
-        names.loop.drop(names.socket)
+        names.board.loop.drop(names.socket)
         names.socket.close()
         names.socket = None
 
@@ -76,7 +80,7 @@ def step(names):
     say(names, 120)
     names.turn += 1
     if names.turn < 5:
-        names.later(1000 if names.turn == 4 else 250)
+        later(names, 1000 if names.turn == 4 else 250)
 
 
 # Owner, type (1 A, 12 PTR, 16 TXT, 33 SRV), data. SRV names the host with "-": no resolver
@@ -200,7 +204,7 @@ def heard(names, b, sender):
             # The lower id keeps the name, and says so if it is not doing that already.
             if told and ident > names.id and not names.timer:
                 names.turn = 4
-                names.later(100)
+                later(names, 100)
             lost = 0
     if lost:
         if lost & 2 and len(names.name) < 40:
@@ -208,9 +212,9 @@ def heard(names, b, sender):
         if lost & 1 and names.number < 99:
             names.number += 1
             names.host = "%s-%d" % (names.plain, names.number)
-        names.loop.cancel(names.timer)
+        names.board.loop.cancel(names.timer)
         names.turn = 0
-        names.later(250)
+        later(names, 250)
     elif end and asked and names.turn > 3:
         to = sender if alone else GROUP
         if not far:

@@ -11,6 +11,14 @@ def read(path):
         return None
 
 
+def text(path):
+    try:
+        with open(path) as file:
+            return file.read()
+    except (OSError, UnicodeError):
+        return ""
+
+
 # Never when nothing changed: flash wears.
 def write(path, value):
     if read(path) != value:
@@ -19,7 +27,11 @@ def write(path, value):
 
 def put(path, value):
     with open(path + ".new", "w") as file:
-        json.dump(value, file)
+        # A text is written as it is.
+        if isinstance(value, str):
+            file.write(value)
+        else:
+            json.dump(value, file)
     os.rename(path + ".new", path)
 
 

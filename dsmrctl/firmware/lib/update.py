@@ -12,8 +12,12 @@ _PIECE = 256
 _TURN = 16  # pieces a turn of the loop: a block
 
 
-def answer(board):
+def answer(board, _):
     client = board.busy
+    if client not in board.clients:
+        board.busy = None
+        return
+    client.step = "update"  # a 503 when there is never memory for it
     good = count = ours = 0
     version = ""
     for path, sha in listed(LISTING):
@@ -22,7 +26,7 @@ def answer(board):
         else:
             count += 1
             good += slots.proper(path) and len(sha) == 64
-            ours += path == "apps/%s.mpy" % board.kind
+            ours += path == "%s.mpy" % board.kind
     if not version or not 0 < good == count <= 64 or not ours:
         board.busy = None
         store.remove(LISTING)
@@ -72,7 +76,10 @@ def step(board, job):
     except StopIteration:
         pass
     except MemoryError:
-        client.error(503, "not enough memory now; try again: what came so far stays")
+        # Begun anew, as long as the client has time: what is done stays done.
+        if client in board.clients:
+            board.later(500, "", "update")
+            return
     board.busy = None
     store.remove(LISTING)
 
@@ -93,7 +100,7 @@ def work(board, client, version):
     while path := stale(slot, len(slot) + 1):
         store.remove(path)
         yield
-        if client not in client.server.clients:
+        if client not in board.clients:
             return  # it gave up
     missing = []
     wanted = listed(LISTING)
@@ -109,7 +116,7 @@ def work(board, client, version):
             store.remove(full)
             missing.append(path)
         client.left_s = 8
-        if client not in client.server.clients:
+        if client not in board.clients:
             wanted.close()
             return  # it gave up; what was done stays done
     if missing:

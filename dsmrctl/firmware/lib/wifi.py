@@ -1,4 +1,5 @@
-# The station: is it up? What is rare, the start, the access point and new networks, is joining's.
+# The station: is it up, and who asks for this board by name? What is rare is done by others: the
+# start, the access point and new networks by joining.py, the talk about names by mdns.py.
 import network
 import time
 
@@ -17,7 +18,13 @@ class Wifi:
         self.since = self.asked = time.ticks_ms()
         # So long after that joining looks what to do when there is still no network.
         self.patience = 15000
-        board.rare("joining", self, "start")
+        # In lower case and without .local; two boards of a kind differ by a number.
+        self.host = self.plain = board.host
+        self.number = 1
+        self.id = b"\tid=" + board.ident.encode()
+        self.socket = self.timer = None
+        self.turn = 0
+        self.name = b""
         board.loop.after(0, self.check)
         board.loop.after(250, self.check, 250)
 
@@ -36,7 +43,8 @@ class Wifi:
             self.had = True
             ip = self.ip() if up else None
             rare("mdns", "start" if up else "stop", ip)
-            self.board.app.online(ip)
+            if hasattr(self.board.app, "online"):
+                self.board.app.online(ip)
             # Last: what could not be done for want of memory is done again.
             self.online = up
         elif not up and (self.before or not self.had):
@@ -48,3 +56,16 @@ class Wifi:
             rare("portal", self.portal)
         if self.result is not None:
             rare("serial", False)
+
+    # Of all that is said on a network little is for us: the rest is not read.
+    def take(self, stream, event):
+        try:
+            data, sender = stream.recvfrom(512)
+        except OSError:
+            return
+        low = data.lower().replace(b"-", b"_")
+        if len(data) > 12 and (b"dsmr" in low or b"\5_http" in low or b"\t_services" in low):
+            # Others tell of themselves too: an answer is for us when it is about our host or page.
+            for name in (self.plain.encode(), self.name.lower().replace(b"-", b"_")):
+                if data[2] < 128 or name in low:
+                    return self.board.rare("mdns", "heard", data, sender)

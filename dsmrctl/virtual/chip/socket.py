@@ -1,6 +1,6 @@
 # The chip's sockets: real ones of this computer at the board's own address, with lwIP's limits.
 import usocket
-from usocket import AF_INET, SO_REUSEADDR, SOCK_DGRAM, SOCK_STREAM, SOL_SOCKET
+from usocket import AF_INET, SO_BROADCAST, SO_REUSEADDR, SOCK_DGRAM, SOCK_STREAM, SOL_SOCKET
 
 import chip
 import network

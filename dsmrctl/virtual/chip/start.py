@@ -4,7 +4,10 @@ import sys
 
 # The chip's heap is one piece and empty at first. So is the app's: this piece is kept for it
 # while the stand-ins are loaded, and what else is free then is filled.
-kept_free = bytearray(int(sys.argv[3]))
+filler = None
+empty_image = int(sys.argv[4])
+stand_ins = 0
+kept_free = bytearray(int(sys.argv[3]) + empty_image)
 sys.path[:] = [sys.argv[1]]
 
 import chip
@@ -94,7 +97,7 @@ filler = _fill()
 del kept_free
 gc.enable()
 gc.collect()
-stand_ins = gc.mem_alloc()
+stand_ins = gc.mem_alloc() + empty_image
 try:
     _run("/boot.py")
     _run("/main.py")

@@ -1,0 +1,91 @@
+# What an interface shows: all quantities that its meter told, as JSON, for its page and the broker.
+from ..core import clock, history
+
+# Places in the reader's list; the names' ends tell the units.
+_NAMES = (
+    "import_t1_wh import_t2_wh export_t1_wh export_t2_wh import_w export_w quarter_w month_peak_w"
+    " import_l1_w import_l2_w import_l3_w export_l1_w export_l2_w export_l3_w"
+    " voltage_l1_v voltage_l2_v voltage_l3_v current_l1_a current_l2_a current_l3_a tariff"
+    " last_quarter_w forecast_w - - gas_m3 water_m3"
+)
+
+
+# client: someone who asked for the status; None: the broker's turn.
+def answer(board, client):
+    app = board.app
+    if client:
+        return client.reply(200, None, more=status(app))
+    seen = 0
+    place = 0
+    for value in values(app):
+        seen |= (value is not None) << place
+        place += 1
+    if app.seen | seen != app.seen:
+        app.seen |= seen
+        app.mqtt.fresh = True
+    app.mqtt.publish(b"state", b"".join(pieces(app)) + b"}")
+
+
+# The names of what the meter has told of so far.
+def known(app):
+    found = []
+    for place, name in enumerate(_NAMES.split()):
+        if app.seen >> place & 1:
+            found.append(name)
+    return found
+
+
+# As the reader told them, with what follows from them in its place.
+def values(app):
+    told = app.reader.told[:27]
+    _, _, _, told[21], told[6], told[22], _ = app.quarter
+    told[7] = app.month_peak_w
+    return told
+
+
+def pieces(app):
+    told = app.reader.told
+    time = "null"
+    if told[22] is not None:
+        time = '"%04d-%02d-%02dT%02d:%02d:%02d+0%d:00"' % (clock.date(told[22]) + (told[23],))
+    piece = '{"time":' + time
+    for name, value in zip(_NAMES.split(), values(app)):
+        if name == "-":
+            continue
+        if value is None:
+            value = "null"
+        elif name[-2:] == "_v":
+            value = decimal(value, 10)
+        elif name[-2:] == "_a":
+            value = decimal(value, 100)
+        elif name[-3:] == "_m3":
+            value = decimal(value, 1000)
+        piece += ',"%s":%s' % (name, value)
+        if len(piece) > 160:
+            yield piece.encode()
+            piece = ""
+    if piece:
+        yield piece.encode()
+
+
+def decimal(value, parts):
+    sign = "-" if value < 0 else ""
+    value = abs(value)
+    return "%s%d.%s" % (sign, value // parts, str(parts + value % parts)[1:])
+
+
+def status(app):
+    yield from pieces(app)
+    reader = app.reader
+    packed = app.past
+    if reader.peaks is not None:
+        packed = reader.peaks
+    past = [["%d-%02d" % (month // 100, month % 100), w] for month, _, w in history.peaks(packed)]
+    yield (',"last_month_w":%s,"history":' % (past[-1][1] if past else "null")).encode()
+    yield str(past).replace("'", '"').encode()
+    bad = reader.bad_crc + reader.cut + reader.too_long
+    age = "null" if app.age_s < 0 else app.age_s
+    yield (
+        ',"mqtt":"%s","frames":%d,"telegrams":%d,"telegrams_bad":%d,"telegram_age_s":%s}'
+        % (app.mqtt.status if app.mqtt else "off", app.frames, reader.good, bad, age)
+    ).encode()
