@@ -82,6 +82,9 @@ def pages(board: str) -> dict[str, bytes]:
         path: gzip.compress(_lean(page.read_text("utf-8")).encode(), 9, mtime=0)
         for path, page in shared.items()
     }
+    if "lib/broker.py" in sources(board):
+        # Home Assistant's discovery, which the broker's part sends piece by piece.
+        found["discovery.json"] = (SOURCES / "web" / "discovery.json").read_bytes()
     # The board puts the networks into this one, so it is not compressed.
     found["portal.html"] = _lean((SOURCES / "web" / "portal.html").read_text("utf-8")).encode()
     return found

@@ -1,6 +1,6 @@
 """Runs on CPython and, by on_micropython.py, on MicroPython."""
 
-from dsmrctl.firmware.core import frame, making
+from dsmrctl.firmware.core import frame, sending
 from dsmrctl.firmware.core.frame import FrameError
 from dsmrctl.firmware.core.layout import check_layout
 
@@ -255,10 +255,10 @@ def test_it_reads_what_a_socket_gives():
 
 def test_a_sending_board_builds_the_same_or_nothing():
     values = [83125000, 27689000, 3210, 0, 1, 11, 2, 4065, 1840, 2200]
-    assert making.build(values) == frame.build(values) == OURS
-    assert making.build(values[:9] + [None]) == frame.build(values[:9] + [None])
+    assert sending.build(values) == frame.build(values) == OURS
+    assert sending.build(values[:9] + [None]) == frame.build(values[:9] + [None])
     for place, wrong in ((4, None), (4, 3), (2, -1), (0, 1000000000)):
         refused: list = values[:]
         refused[place] = wrong
-        assert making.build(refused) is None
+        assert sending.build(refused) is None
         assert failure(frame.build, refused)

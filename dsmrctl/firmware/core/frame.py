@@ -3,7 +3,7 @@
 Version 1 is the manual's, 2 is ours, 0 stands for a foreign order; docs/protocol.md describes them.
 """
 
-from . import making
+from . import sending
 
 FIELDS = (
     "import_t1_wh",
@@ -101,7 +101,7 @@ def build(values, version: int = 2) -> bytes:
         numbers.append(value)
     _check(names, numbers, version)
     if version == 2:
-        return making.build(numbers) or b""  # they are known to be good
+        return sending.build(numbers) or b""  # they are known to be good
     return ('{"dsmr":' + str(numbers).replace(" ", "") + "}").encode()
 
 

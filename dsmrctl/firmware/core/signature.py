@@ -1,8 +1,8 @@
 """Signed frames: who has the key may send, and nothing is taken twice (docs/protocol.md)."""
 
-from . import signing
+from . import sending
 from .frame import COUNTERS, MAX_BYTES, VERSION_2, Frame, FrameError, counter, read
-from .signing import tag
+from .sending import tag
 
 
 def sign(data: bytes, key: bytes, n: int) -> bytes:
@@ -14,7 +14,7 @@ def sign(data: bytes, key: bytes, n: int) -> bytes:
         raise ValueError("n is not below 2**30")
     if data[:15] != VERSION_2:
         raise FrameError("version")
-    signed = signing.sign(data, key, n)
+    signed = sending.sign(data, key, n)
     if len(signed) > MAX_BYTES:
         raise FrameError("too-long")
     return signed

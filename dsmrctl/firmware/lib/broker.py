@@ -1,7 +1,6 @@
-# What is rare of the broker's connection: its settings, its address, being let in, what comes,
-# and Home Assistant's discovery. Loaded for one use; mqtt.py stays in memory.
+# What is rare of the broker's connection: its settings, its address, being let in, what comes.
+# Loaded for one use; mqtt.py stays in memory, and what the app tells the broker is its own.
 # pyright: reportAttributeAccessIssue=false
-import json
 import os
 import socket
 
@@ -72,8 +71,6 @@ def step(mqtt):
         if mqtt.step == 5:
             mqtt.step = 6
             mqtt.give(b"\xc0\0")
-    elif mqtt.fresh:
-        discover(mqtt)
 
 
 # The broker's address: written as such, or to be asked for.
@@ -245,57 +242,3 @@ def one(mqtt, kind, b):
             mqtt.give(out)
     elif kind & 0xF0 == 0x30 and b == _BIRTH + b"online":
         mqtt.fresh = mqtt.settings[5]
-
-
-# Of the quantities that the meter has told of so far.
-def discover(mqtt):
-    board = mqtt.board
-    mqtt.fresh = False
-    # They may grow while it goes out, and its length is told at its start.
-    from . import readout
-
-    names = readout.known(board.app)
-    if not mqtt.settings[5] or not names:
-        return
-    size = 0
-    for piece in document(mqtt, names):
-        size += len(piece)
-    topic = ("homeassistant/device/dsmrctl_%s/config" % board.ident).encode()
-    size += len(topic) + 2
-    out = bytes((0x31, size & 127 | 128, size >> 7)) + text(topic)
-    mqtt.more = document(mqtt, names)
-    mqtt.give(out)
-
-
-# The file in the slot with what is this board's own put in, piece by piece.
-def document(mqtt, names):
-    board = mqtt.board
-    own = (
-        (b"<id>", board.ident),
-        (b"<version>", board.version),
-        (b"<name>", mqtt.settings[6]),
-        (b"<prefix>", mqtt.settings[4][:-1].decode()),
-    )
-    comma = b""
-    shown = True
-    with open("/%s/discovery.json" % board.slot, "rb") as file:
-        for line in file:
-            piece = line.strip()
-            if line[0] != 32:
-                shown = True
-            elif line[1] != 32:
-                # A component begins here; it goes on in lines with one more space.
-                piece = piece.lstrip(b",")
-                name = piece[1 : piece.find(b'"', 1)].decode()
-                if name == "peak_warning":
-                    name = "forecast_w"
-                shown = name in names
-                piece = comma + piece
-                comma = b"," if shown else comma
-            if shown:
-                for mark, value in own:
-                    # One kind of mark a line: what is put in holds no marks of ours.
-                    if mark in piece:
-                        piece = piece.replace(mark, json.dumps(value)[1:-1].encode())
-                        break
-                yield piece

@@ -4,7 +4,7 @@ import network
 import socket
 import time
 
-from . import loop, store
+from . import store
 
 
 def answer(board, what, *more):
@@ -51,7 +51,6 @@ def blink(board):
 
 # Who this board is, and what it starts with.
 def begin(board, record, dog, uart, unconfirmed, app):
-    board.loop = loop.Loop(dog.feed)
     board.loop.first = uart
     board.kind = record["board"]
     board.hardware = record["hardware"]

@@ -4,7 +4,7 @@ import os
 import time
 
 from . import store
-from .wifi import ACCESS_POINT
+from .board import ACCESS_POINT
 
 
 def answer(board, client):

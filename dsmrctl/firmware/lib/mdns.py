@@ -1,5 +1,5 @@
 # The board found by name: dsmr_x.local, dsmr-x.local, and its page in the list of services.
-# wifi.py stays in memory and calls this when there is something to say.
+# board.py stays in memory and calls this when there is something to say.
 import socket
 from struct import pack, unpack_from
 
@@ -49,7 +49,7 @@ def read(b, at):
 def start(names, ip):
     stop(names)
     join = bytes(map(int, (GROUP[0] + "." + ip).split(".")))
-    names.ip = join[4:]
+    names.own = join[4:]
     names.name = label(names.board.named.encode())
     names.turn = 0
     names.socket = s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -109,7 +109,7 @@ def records(names):
         yield name, 33, pack(">3H", 0, 0, board.port) + dash
         yield name, 16, txt
     for name in host, dash:
-        yield name, 1, names.ip
+        yield name, 1, names.own
         yield name, 16, names.id
     yield b"", 0, b""
 

@@ -2,7 +2,7 @@
 import json
 
 from . import store
-from .wifi import ACCESS_POINT
+from .board import ACCESS_POINT
 
 _FILE = "/wifi.json"
 

@@ -17,15 +17,18 @@ class Mqtt:
         self.fresh = False
         self.held = b""
         self.status = "connecting"
-        board.loop.after(1000, self.tick)
+        self.timer = board.loop.after(1000, self.tick, 1000)
 
     def tick(self):
         if self.settings:
             self.left -= 1
-            if self.board.wifi.online and (self.left < 0 or self.fresh and not self.out):
-                self.board.rare("broker", self)
-            # Last: without memory the loop itself calls again.
-            self.board.loop.after(1000, self.tick)
+            if self.board.wifi.online:
+                if self.left < 0:
+                    self.board.rare("broker", self)
+                elif self.fresh and not self.out:
+                    self.board.rare("readout", self)
+        else:
+            self.board.loop.cancel(self.timer)
 
     # The whole of it goes out, now or soon, or nothing of it: then it gives False. The name below
     # the prefix and the data are bytes.

@@ -2,7 +2,7 @@
 # every name leads here, and an ear on the serial line. Pages and Improv are rare.
 import socket
 
-from .wifi import ACCESS_POINT
+from .board import ACCESS_POINT
 
 
 # flag: the access point is open, or not; or what the serial line brought in the first seconds.

@@ -3,7 +3,7 @@
 import time
 
 from . import scanning
-from .wifi import ACCESS_POINT
+from .board import ACCESS_POINT
 
 
 def answer(board, client):

@@ -1,5 +1,5 @@
 # What an interface shows: all quantities that its meter told, as JSON, for its page and the broker.
-from ..core import clock, history
+import json
 
 # Places in the reader's list; the names' ends tell the units.
 _NAMES = (
@@ -10,11 +10,13 @@ _NAMES = (
 )
 
 
-# client: someone who asked for the status; None: the broker's turn.
-def answer(board, client):
+# asks: a client, for the status; the broker, for Home Assistant's discovery; None: a state is due.
+def answer(board, asks):
     app = board.app
-    if client:
-        return client.reply(200, None, more=status(app))
+    if asks:
+        if asks is app.mqtt:
+            return discover(board, asks)
+        return asks.reply(200, None, more=status(app))
     seen = 0
     place = 0
     for value in values(app):
@@ -44,6 +46,8 @@ def values(app):
 
 
 def pieces(app):
+    from ..core import clock
+
     told = app.reader.told
     time = "null"
     if told[22] is not None:
@@ -75,6 +79,8 @@ def decimal(value, parts):
 
 
 def status(app):
+    from ..core import history
+
     yield from pieces(app)
     reader = app.reader
     packed = app.past
@@ -89,3 +95,55 @@ def status(app):
         ',"mqtt":"%s","frames":%d,"telegrams":%d,"telegrams_bad":%d,"telegram_age_s":%s}'
         % (app.mqtt.status if app.mqtt else "off", app.frames, reader.good, bad, age)
     ).encode()
+
+
+# Of the quantities that the meter has told of so far; they may grow while it goes out, and its
+# length is told at its start.
+def discover(board, mqtt):
+    names = known(board.app)
+    if not mqtt.settings[5] or not names:
+        mqtt.fresh = False
+        return
+    size = 0
+    for piece in document(mqtt, names):
+        size += len(piece)
+    topic = ("homeassistant/device/dsmrctl_%s/config" % board.ident).encode()
+    size += len(topic) + 2
+    out = bytes((0x31, size & 127 | 128, size >> 7)) + bytes((0, len(topic))) + topic
+    mqtt.more = document(mqtt, names)
+    mqtt.fresh = False
+    mqtt.give(out)
+
+
+# The file in the slot with what is this board's own put in, piece by piece.
+def document(mqtt, names):
+    board = mqtt.board
+    own = (
+        (b"<id>", board.ident),
+        (b"<version>", board.version),
+        (b"<name>", mqtt.settings[6]),
+        (b"<prefix>", mqtt.settings[4][:-1].decode()),
+    )
+    comma = b""
+    shown = True
+    with open("/%s/discovery.json" % board.slot, "rb") as file:
+        for line in file:
+            piece = line.strip()
+            if line[0] != 32:
+                shown = True
+            elif line[1] != 32:
+                # A component begins here; it goes on in lines with one more space.
+                piece = piece.lstrip(b",")
+                name = piece[1 : piece.find(b'"', 1)].decode()
+                if name == "peak_warning":
+                    name = "forecast_w"
+                shown = name in names
+                piece = comma + piece
+                comma = b"," if shown else comma
+            if shown:
+                for mark, value in own:
+                    # One kind of mark a line: what is put in holds no marks of ours.
+                    if mark in piece:
+                        piece = piece.replace(mark, json.dumps(value)[1:-1].encode())
+                        break
+                yield piece

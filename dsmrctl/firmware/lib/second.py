@@ -1,5 +1,5 @@
 # A good telegram has come: its quarter is followed, and a frame sent.
-from ..core import making, quarter
+from ..core import quarter, sending
 
 
 def answer(board):
@@ -20,21 +20,19 @@ def answer(board):
         board.rare("meter", app, "ended")
     # A meter for one tariff lacks a register, one that cannot export has no power for it.
     if told[4] is not None and (told[0] is not None or told[1] is not None):
-        data = making.build(
+        data = sending.build(
             (told[0], told[1], told[4], told[5], told[20], told[22] // 60 % 60, told[22] % 60)
             + (app.month_peak_w, now.quarter_w, now.last_quarter_w)
         )
         if data:
             send(board, app, data, utc_s)
     if app.mqtt and app.mqtt.step > 4:
-        board.rare("readout", None)
+        board.later(0, None, "readout")
 
 
 def send(board, app, data, utc_s):
     if app.key:
-        from ..core import signing
-
-        data = signing.sign(data, app.key, utc_s)
+        data = sending.sign(data, app.key, utc_s)
     for to in app.to:
         try:
             app.udp.sendto(data, to)
