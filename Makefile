@@ -30,7 +30,7 @@ $(NPM): tests/provisioning/npm/package-lock.json
 # Home Assistant needs a newer Python; without one its test is left out (where CI runs, it fails).
 HA := .venv-ha/.ready
 $(HA): tests/ha/requirements.txt
-	@for python in python3.13 "$$(pyenv root 2>/dev/null)"/versions/3.13*/bin/python ""; do \
+	@for python in python3.13 "$$(pyenv root 2>/dev/null || echo ~/.pyenv)"/versions/3.13*/bin/python ""; do \
 		"$$python" -c 'import sys; sys.exit(sys.version_info[:2] != (3, 13))' 2>/dev/null && break; done; \
 	if [ -n "$$python" ]; then \
 		"$$python" -m venv --clear $(dir $@) && \
