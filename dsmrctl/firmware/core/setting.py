@@ -1,8 +1,8 @@
 """Every setting of every board: type, range, unit and default, and what makes a value wrong.
 
 One schema for the board's own page and API and for the command line, so that both give the same
-sentence. A board loads it only while settings are read or changed; as text it takes an eighth of
-the memory that a table of tuples would.
+sentence. A board loads it only while settings are read or changed: it is text and few functions,
+since there each function costs the memory of ten lines.
 """
 
 # board? key | type | least | most (of text: UTF-8 bytes) | unit, or choices | default
@@ -36,8 +36,8 @@ period_ms|int|100|10000|ms|1000
 _EVERY = "name language admin_password frame_key frame_group "
 _KEYS = {
     "blink": "period_ms",
-    "interface": "frame_target mqtt_enabled mqtt_host mqtt_port mqtt_user mqtt_password"
-    " mqtt_prefix ha_discovery",
+    "interface": "frame_target mqtt_enabled mqtt_host mqtt_port mqtt_user mqtt_password mqtt_prefix"
+    " ha_discovery",
     "miniswitch": "mode threshold_w on_delay_min off_delay_min",
     "monitor": "max_export_w max_import_w peak_threshold_w forecaster",
     "switcher": "mode threshold_w on_delay_min off_delay_min load_w",
@@ -47,9 +47,7 @@ _KEYS = {
 class SettingError(ValueError):
     """A value that cannot be; `field` is its key."""
 
-    def __init__(self, field: str, sentence: str):
-        super().__init__(sentence)
-        self.field = field
+    field = ""
 
 
 def keys(board: str) -> list[str]:
@@ -61,116 +59,114 @@ def _rule(board, key) -> list:
     at = _RULES.find("\n" + board + " " + key + "|")
     if at < 0:
         at = _RULES.find("\n" + key + "|")
-    if at < 0:
-        return []
-    return _RULES[at + 1 : _RULES.find("\n", at + 1)].split("|")
+    rule = _RULES[at + 1 : _RULES.find("\n", at + 1)].split("|")
+    kind = rule[1]
+    if kind == "int" or kind == "bool":
+        rule[5] = int(rule[5] or 0)
+        if kind == "bool":
+            rule[5] = rule[5] == 1
+    return rule
 
 
-def _default(kind, text):
-    if kind == "int":
-        return int(text)
-    return bool(text) if kind == "bool" else text
-
-
-def defaults(board: str) -> dict:
-    """Every setting of this board as it leaves the factory."""
-    found = {}
-    for key in keys(board):
-        rule = _rule(board, key)
-        found[key] = _default(rule[1], rule[5])
-    return found
-
-
-def checked(board: str, key: str, value):
-    """The value as it is kept; None stands for the default. Raises SettingError."""
-    if not isinstance(key, str) or key not in keys(board):
-        raise SettingError(str(key), "%s is no setting of this board" % key)
-    _, kind, least, most, extra, default = _rule(board, key)
-    if value is None:
-        return _default(kind, default)
-    wrong = None
+def _wrong(kind, rule, key, value):
+    """What is wrong with a value, or None."""
+    least, most, extra = rule[2:5]
     if kind == "choice":
         if value not in extra.split():
-            wrong = "is one of " + ", ".join(extra.split())
+            return "is one of " + ", ".join(extra.split())
     elif kind == "bool":
         if value is not True and value is not False:
-            wrong = "is true or false"
+            return "is true or false"
     elif kind == "int":
         # True is a whole number too, for Python.
         if not isinstance(value, int) or value is True or value is False:
-            wrong = "is a whole number"
-        elif not int(least) <= value <= int(most):
-            wrong = "is between %s and %s %s" % (least, most, extra)
+            return "is a whole number"
+        if not int(least) <= value <= int(most):
+            return ("is between %s and %s %s" % (least, most, extra)).strip()
     elif not isinstance(value, str):
-        wrong = "is text"
+        return "is text"
     else:
-        wrong = _text(key, value, int(least), int(most))
-    if wrong:
-        raise SettingError(key, (key + " " + wrong).strip())
-    return value
-
-
-def _text(key, value, least, most):
-    size = len(value.encode())
-    # Empty is none at all, also of a key that must be long.
-    if size and not least <= size <= most:
-        return "has %d to %d bytes" % (least, most) if least else "has at most %d bytes" % most
-    for letter in value:
-        code = ord(letter)
-        if code < 32 or 127 <= code < 160 or 0xD800 <= code < 0xE000:
-            return "holds a character that cannot be shown"
-    if key == "frame_target" and value and not _address(value):
-        return "is an address such as 192.168.1.255, or empty"
-    if key == "frame_group" and not _group(value):
-        return "is a multicast address and a port, such as 224.0.1.3:8266"
-    if key == "mqtt_prefix" and ("#" in value or "+" in value):
-        return "holds no # and no +"
+        for letter in value:
+            code = ord(letter)
+            if code < 32 or 127 <= code < 160 or 0xD800 <= code < 0xE000:
+                return "holds a character that cannot be shown"
+        size = len(value.encode())
+        # Empty is none at all, also of a key that must be long.
+        if size and not int(least) <= size <= int(most):
+            if least == "0":
+                return "has at most %s bytes" % most
+            return "has %s to %s bytes" % (least, most)
+        if key == "frame_target" and value and not _address(value):
+            return "is an address such as 192.168.1.255, or empty"
+        if key == "frame_group":
+            at = value.find(":")
+            port = value[at + 1 :]
+            first = _address(value[:at]) if at > 0 else 0
+            if not 224 <= first < 240 or port == "0" or not _number(port, 65535):
+                return "is a multicast address and a port, such as 224.0.1.3:8266"
+        if key == "mqtt_prefix" and ("#" in value or "+" in value):
+            return "holds no # and no +"
     return None
 
 
 def _number(text, most):
     # Digits of other scripts are no digits here, and leading zeros are octal to some.
-    for letter in text:
-        if letter not in "0123456789":
-            return None
-    if not text or len(text) > 5 or text != str(int(text)) or int(text) > most:
-        return None
-    return int(text)
+    return text.isdigit() and len(text) < 6 and str(int(text)) == text and int(text) <= most
 
 
 def _address(text):
-    numbers = [_number(part, 255) for part in text.split(".")]
-    return numbers if len(numbers) == 4 and None not in numbers else None
+    """The first number of an address, 0 for none; 0.x.x.x is nobody's."""
+    parts = text.split(".")
+    if len(parts) != 4:
+        return 0
+    for part in parts:
+        if not _number(part, 255):
+            return 0
+    return int(parts[0])
 
 
-def _group(text):
-    parts = text.split(":")
-    if len(parts) != 2 or not _number(parts[1], 65535):
-        return False
-    address = _address(parts[0])
-    return address is not None and 224 <= address[0] < 240
+def checked(board: str, key: str, value):
+    """The value as it is kept; None stands for the default. Raises SettingError."""
+    wrong = "is no setting of this board"
+    if isinstance(key, str) and key in keys(board):
+        rule = _rule(board, key)
+        if value is None:
+            return rule[5]
+        wrong = _wrong(rule[1], rule, key, value)
+    if wrong:
+        error = SettingError("%s %s" % (key, wrong))
+        error.field = str(key)
+        raise error
+    return value
 
 
-def changed(board: str, settings: dict, changes) -> dict:
-    """New settings with all of the changes, or SettingError and none of them."""
-    if not isinstance(changes, dict):
-        raise SettingError("", "settings are an object of keys and values")
-    new = dict(settings)
-    for key in changes:
-        new[key] = checked(board, key, changes[key])
-    return new
+def changes(board: str, wanted) -> dict:
+    """The wanted values as they are kept, all of them, or SettingError."""
+    if not isinstance(wanted, dict):
+        raise SettingError("settings are an object of keys and values")
+    found = {}
+    for key in wanted:
+        found[key] = checked(board, key, wanted[key])
+    return found
 
 
 def kept(board: str, found) -> dict:
-    """What of a file can be used: its good values, and the defaults for the rest."""
-    settings = {}
-    for key in keys(board):
-        value = found.get(key) if isinstance(found, dict) else None
+    """What of a file can be used: its good values, and the defaults for the rest.
+
+    A dict is changed in place and given back: there is no room for two.
+    """
+    if not isinstance(found, dict):
+        found = {}
+    own = keys(board)
+    for key in list(found):
+        if key not in own:
+            del found[key]
+    for key in own:
         try:
-            settings[key] = checked(board, key, value)
+            found[key] = checked(board, key, found.get(key))
         except SettingError:
-            settings[key] = checked(board, key, None)
-    return settings
+            found[key] = checked(board, key, None)
+    return found
 
 
 def secret(key: str) -> bool:
@@ -178,20 +174,16 @@ def secret(key: str) -> bool:
     return ("\n" + key + "|secret|") in _RULES
 
 
-def shown(settings: dict) -> dict:
-    """The settings for others to see: a secret is True or False, set or not."""
-    return {key: bool(settings[key]) if secret(key) else settings[key] for key in settings}
-
-
 def rule(board: str, key: str) -> dict:
     """One setting's schema: type, min, max, unit, choices, default, secret."""
     _, kind, least, most, extra, default = _rule(board, key)
+    hidden = kind == "secret"
     return {
-        "type": "text" if kind == "secret" else kind,
+        "type": "text" if hidden else kind,
         "min": int(least) if least else None,
         "max": int(most) if most else None,
         "unit": (extra or None) if kind == "int" else None,
         "choices": extra.split() if kind == "choice" else None,
-        "default": False if kind == "secret" else _default(kind, default),
-        "secret": kind == "secret",
+        "default": False if hidden else default,
+        "secret": hidden,
     }

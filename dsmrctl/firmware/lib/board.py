@@ -235,7 +235,7 @@ def prepare(slot, record, dog, uart, heard, unconfirmed):
     board.slot = slot
     board.low = gc.mem_free()
     board.warm(dog)
-    del Board.warm
+    Board.warm = None  # `del` would keep it in the class's table
     board.loop = Loop(dog.feed)
     board.keep = ()
     app = __import__(slot + "." + record["board"], None, None, ("App",)).App
@@ -247,6 +247,9 @@ def prepare(slot, record, dog, uart, heard, unconfirmed):
     board.rare("joining", board.wifi, "start")
     if heard:
         board.rare("portal", heard)
+    # There is one of each; how it began is no longer wanted.
+    for used in (Loop, Wifi, app):
+        used.__init__ = None
     return board.loop.turn
 
 

@@ -44,6 +44,7 @@ def configure(board, mqtt, settings):
             from .mqtt import Mqtt
 
             mqtt = Mqtt(board, chosen)
+            Mqtt.__init__ = None  # as for all of which there is one: see board.py
     elif mqtt.settings != chosen:
         # The broker tells that we are gone: the last will.
         mqtt.close("connecting")

@@ -2,7 +2,7 @@
 import binascii
 import hashlib
 
-from . import store
+from . import slots, store
 
 _MOST = 40 * 4096
 
@@ -18,20 +18,20 @@ def answer(board, client):
         client.error(413, "the list of an update has at most 4 KB")
     else:
         board.busy = client
-        pour(client, store.LISTING, lambda sink: board.later(0, "", "update"))
+        pour(client, slots.LISTING, lambda sink: board.later(0, "", "update"))
 
 
 def put(board, client):
     path = client.path[11:]
-    full = "/%s/%s" % (store.other(board), path)
-    if not store.proper(path):
+    full = "/%s/%s" % (slots.other(board), path)
+    if not slots.proper(path):
         client.error(403, "this is no path within a slot")
     elif len(client.sha) != 64:
         client.error(400, "the X-SHA256 of the file is missing")
     elif client.length > _MOST:
         client.error(413, "larger than a slot")
     else:
-        store.folders(full)
+        slots.folders(full)
         pour(client, full, lambda sink: written(client, sink))
 
 

@@ -9,7 +9,7 @@ _CALLS = {
     "POST restart": "info",
     "GET settings": "settings",
     "PUT settings": "settings",
-    "GET wifi/scan": "scanning",
+    "GET wifi/scan": "networks",
     "PUT wifi": "moving",
     "POST update": "files",
 }
@@ -35,7 +35,7 @@ def answer(board, client):
         client.call = "moving"
         return client.call if client.left <= 0 else None
     if board.portal and path != "/settings" and client.method == "GET":
-        return "portalpages"
+        return "networks"
     if client.method != "GET":
         client.error(405, "a page can only be read")
     elif path in ("/", "/settings"):

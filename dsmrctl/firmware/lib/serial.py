@@ -1,5 +1,5 @@
 # Improv on the serial line, by which a computer on the cable hands this board its network.
-from . import scanning
+from . import networks
 from ..core import improv
 
 
@@ -44,7 +44,7 @@ class Line:
         return "dsmrctl " + board.kind, board.version, "ESP8266", board.named
 
     def scan(self):
-        return scanning.scan(self.board.wifi)
+        return networks.scan(self.board.wifi)
 
     # Whether these can be right is seen when they are tried.
     def join(self, ssid, password):

@@ -12,7 +12,7 @@ def answer(board, client):
     if client is None:
         give(board, kept)
     elif client.method == "GET":
-        client.reply(200, None, more=shown(board.kind, kept))
+        client.reply(200, None, more=shown(kept, board.kind))
     else:
         change(board, client, kept)
 
@@ -23,18 +23,23 @@ def give(board, kept):
 
 
 # In pieces: the whole is larger than the largest block of memory there may be.
-def shown(kind, kept):
-    yield b'{"settings":' + json.dumps(setting.shown(kept)).encode()
-    before = b',"schema":{'
-    for key in setting.keys(kind):
-        yield before + ('"%s":' % key).encode() + json.dumps(setting.rule(kind, key)).encode()
-        before = b","
+def shown(kept, kind):
+    before = '{"settings":{'
+    for key, value in kept.items():
+        value = bool(value) if setting.secret(key) else value
+        yield ('%s"%s":%s' % (before, key, json.dumps(value))).encode()
+        before = ","
+    before = b'},"schema":{'
+    if kind:
+        for key in kept:
+            yield before + ('"%s":' % key).encode() + json.dumps(setting.rule(kind, key)).encode()
+            before = b","
     yield b"}}"
 
 
 def change(board, client, kept):
     try:
-        new = setting.changed(board.kind, kept, json.loads(client.buffer[: client.length]))
+        new = setting.changes(board.kind, json.loads(client.buffer[: client.length]))
     except setting.SettingError as error:
         client.reply(422, {"error": str(error), "field": error.field})
         return
@@ -42,14 +47,19 @@ def change(board, client, kept):
         client.error(400, "the body is not JSON")
         return
     try:
-        if new != kept:
-            store.put(_FILE, new)
+        # Before it is kept: all of it is written, or nothing was changed.
+        differs = False
+        for key, value in new.items():
+            differs = differs or kept[key] != value
+        kept.update(new)
+        if differs:
+            store.put(_FILE, kept)
     except OSError:
         client.error(503, "the flash did not take it; nothing was changed")
         return
-    client.reply(200, {"settings": setting.shown(new)})
+    client.reply(200, None, more=shown(kept, None))
     before = board.named
-    give(board, new)
+    give(board, kept)
     if board.named != before and board.wifi.online:
         # Not at once: telling the new name takes the memory that the next change may want.
         if not board.renamed:

@@ -5,8 +5,8 @@ import gc
 import hashlib
 import os
 
-from . import store
-from .store import LISTING
+from . import slots, store
+from .slots import LISTING
 
 _PIECE = 256
 _TURN = 16  # pieces a turn of the loop: a block
@@ -25,7 +25,7 @@ def answer(board, _):
             version = sha
         else:
             count += 1
-            good += store.proper(path) and len(sha) == 64
+            good += slots.proper(path) and len(sha) == 64
             ours += path == "%s.mpy" % board.kind
     if not version or not 0 < good == count <= 64 or not ours:
         board.busy = None
@@ -95,7 +95,7 @@ def sha_of(listing, wanted):
 
 
 def work(board, client, version):
-    slot = "/" + store.other(board)
+    slot = "/" + slots.other(board)
     # What the new version does not have leaves the slot first: two and more do not fit.
     while path := stale(slot, len(slot) + 1):
         store.remove(path)
@@ -110,7 +110,7 @@ def work(board, client, version):
         full = slot + "/" + path
         digest = yield from hashed(full, None)
         if digest != sha and sha_of("/" + board.slot + "/files.json", path) == sha:
-            store.folders(full)
+            slots.folders(full)
             digest = yield from hashed("/" + board.slot + "/" + path, full)
         if digest != sha:
             store.remove(full)

@@ -1,19 +1,21 @@
-# The portal's pages. Its paths are WiFiManager's, so that one client speaks with our boards and the
-# manual's.
+# The networks in the air, and the portal's pages, which show them. Their paths are WiFiManager's, so
+# that one client speaks with our boards and the manual's.
+import json
 import time
 
-from . import scanning
 from .board import ACCESS_POINT
 
 
 def answer(board, client):
     board.wifi.asked = time.ticks_ms()
     path = client.path
-    if path in ("/", "/wifi", "/0wifi"):
+    if path == "/api/wifi/scan":
+        client.reply(200, None, more=shown(scan(board.wifi)))
+    elif path in ("/", "/wifi", "/0wifi"):
         if path == "/" and client.host not in (ACCESS_POINT, board.wifi.ip()):
             home(client)
         else:
-            found = [] if path == "/0wifi" else scanning.scan(board.wifi)
+            found = [] if path == "/0wifi" else scan(board.wifi)
             client.reply(200, None, "text/html; charset=utf-8", page(board.slot, found))
     elif path == "/info":
         text = "%s %s %s %s" % (board.kind, board.hardware, board.version, board.ident)
@@ -21,6 +23,35 @@ def answer(board, client):
     else:
         # What phones and computers ask to find out whether they are behind a portal, and the rest.
         home(client)
+
+
+# Looking takes two seconds: only when someone asks. [(ssid, dBm, secure)], the strongest first.
+def scan(wifi):
+    best = {}
+    try:
+        # It blocks for two seconds, and the watchdog is not patient.
+        wifi.board.loop.feed()
+        found = wifi.station.scan()
+    except OSError:
+        found = []
+    for one in found:
+        try:
+            name = bytes(one[0]).decode()
+        except UnicodeError:
+            continue
+        if name and (name not in best or best[name][0] < one[3]):
+            best[name] = (one[3], one[4] != 0)
+    names = sorted(best, key=lambda name: -best[name][0])
+    return [(name, best[name][0], best[name][1]) for name in names[:20]]
+
+
+def shown(found):
+    before = "["
+    for ssid, rssi, secure in found:
+        one = {"ssid": ssid, "rssi_dbm": rssi, "secure": secure}
+        yield (before + json.dumps(one)).encode()
+        before = ","
+    yield b"]" if found else b"[]"
 
 
 def home(client):
