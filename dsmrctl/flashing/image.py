@@ -14,6 +14,9 @@ from dsmrctl.flashing.bundle import Bundle
 SOURCES = Path(__file__).parents[1] / "firmware"
 
 
+_START = ("boot.py", "main.py", "choose.py")
+
+
 @dataclass(frozen=True)
 class Content:
     """What a board is given besides its bundle; wifi is (network, password), kept from repr."""
@@ -32,7 +35,7 @@ def files(bundle: Bundle, board: Board, hardware: Hardware, content: Content) ->
     found = {
         # These stay as they are for ever, so they are no part of a bundle; and compiled,
         # MicroPython would not find the first two at its start.
-        **{name: _bare((SOURCES / name).read_text("utf-8")) for name in ("boot.py", "main.py", "choose.py")},
+        **{name: _bare((SOURCES / name).read_text("utf-8")) for name in _START},
         **bundle.slot("a"),
         "board.json": _json(record),
         "boot.json": _json({"slot": "a"}),

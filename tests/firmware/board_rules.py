@@ -46,15 +46,14 @@ WORDS |= {f"{word}s" for word in WORDS}
 MAY = {
     "sleep": {
         "boot.py": "its window for Ctrl-C and Improv comes before the loop",
-        "main.py": "a pause before the restart after a crash",
+        "choose.py": "a pause before the restart after a crash",
     },
     "select": {
-        "lib/loop.py": "the one place where a board waits",
+        "lib/board.py": "the one place where a board waits",
         "boot.py": "its window for Ctrl-C and Improv comes before the loop",
     },
     "print": {
         "boot.py": "the loop does not run yet: the console is a person's",
-        "main.py": "a crash, for a person with a cable",
         "lib/serial.py": "it owns the UART",
     },
     "except": {
@@ -63,7 +62,7 @@ MAY = {
     },
     "write": {
         "boot.py": "the tries left and the crash; the slots' code is not loaded yet",
-        "main.py": "the crash",
+        "choose.py": "the slot and its tries, before the slot's code is loaded",
         "lib/store.py": "writes a new file, then renames it",
         "lib/info.py": "the crash log",
         "lib/update.py": "the idle slot's files, which nothing runs before their sums are right",

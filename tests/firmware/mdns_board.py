@@ -1,4 +1,4 @@
-# A board that does nothing but be found: the firmware's own mdns.py and loop.py, run by the real
+# A board that does nothing but be found: the firmware's own mdns.py and board.py, run by the real
 # MicroPython. Started by test_mdns.py: ROOT ADDRESS HOST ID NAME; commands come on stdin.
 # pyright: reportMissingImports=false, reportMissingModuleSource=false
 # pyright: reportAttributeAccessIssue=false, reportArgumentType=false
@@ -57,15 +57,26 @@ class Sockets:
     socket = Socket
 
 
-sys.modules["socket"] = Sockets
-sys.path.insert(0, root)
-from firmware.lib.loop import Loop  # noqa: E402
+class Station:
+    def __init__(self, kind):
+        pass
 
-loop = Loop(lambda: None)
+
+class Network:
+    STA_IF = 0
+    WLAN = Station
+
+
+sys.modules["socket"] = Sockets
+sys.modules["network"] = Network
+sys.path.insert(0, root)
+from firmware.lib import board as resident  # noqa: E402
+
+loop = resident.Loop(lambda: None)
 gc.collect()
 before = gc.mem_alloc()
 # Compiled, as on the board, when the test made it so.
-from firmware.lib import mdns, names  # noqa: E402
+from firmware.lib import mdns  # noqa: E402
 
 gc.collect()
 imported = gc.mem_alloc()
@@ -84,13 +95,17 @@ class Board:
         if self.names.host != before:
             print("renamed", self.names.host)
 
+    def later(self, ms, event, module):
+        return self.loop.after(ms, lambda: self.rare(module, event))
+
 
 board = Board()
 board.loop = loop
 board.host = host
 board.ident = ident
 board.named = name
-board.names = names.Names(board)
+board.names = resident.Wifi(board)
+loop.timers.clear()  # the network is there when the test says so
 
 
 def heap(since):

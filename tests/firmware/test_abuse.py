@@ -265,7 +265,7 @@ def test_secrets_stay_out_of_answers_and_log(world: World) -> None:
 FAULTY = """
 from . import blink_really
 class App(blink_really.App):
-    def status(self):
+    def status(self, client):
         return {}["a fault of ours"]
 """
 

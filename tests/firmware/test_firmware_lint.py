@@ -37,7 +37,7 @@ def test_a_file_has_a_name_of_this_house(path: Path):
 
 def test_there_are_files_to_read():
     names = {path.relative_to(FIRMWARE).as_posix() for path in FILES}
-    assert names >= {"boot.py", "main.py", "lib/loop.py", "lib/http.py", "apps/blink.py"}
+    assert names >= {"boot.py", "main.py", "lib/board.py", "lib/http.py", "apps/blink.py"}
 
 
 def test_no_exception_outlives_its_reason():
@@ -167,8 +167,8 @@ RED = {
 }
 GREEN = [
     "import json, re, binascii, hashlib, machine, network, esp, gc, os, sys, struct, errno",
-    "from . import loop",
-    "from .loop import Loop as L",
+    "from . import mqtt",
+    "from .mqtt import Mqtt as L",
     "from ..core import setting",
     "from ..core.frame import read",
     "import time\nlate = time.ticks_diff(time.ticks_ms(), time.ticks_add(a, 5))",
@@ -225,7 +225,7 @@ def test_what_a_file_may_no_other_may(rule: str, source: str):
 
 
 def test_boot_and_main_are_in_no_package():
-    assert faults("from .lib import loop", "boot.py")
+    assert faults("from .lib import mqtt", "boot.py")
     assert faults("from . import x", "main.py")
 
 

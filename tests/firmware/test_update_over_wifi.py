@@ -130,7 +130,7 @@ def test_a_bad_version_falls_back_within_three_boots(world: World, source: str) 
     board._patience_s = 1.5  # of real time, for a loop without end
     change = {"blink.mpy": compiled(source)}
     if "really" in source:
-        change["blink_really.mpy"] = bundle().files["lib/blink.mpy"]
+        change["blink_really.mpy"] = bundle().files["blink.mpy"]
     update(world, board, other_version(change, "6.6.6"))
     resets = len(board.resets)
     if source is NO_WIFI:

@@ -163,9 +163,7 @@ class Board:
         # Low in the heap and close together: garbage between would leave holes.
         gc.collect()
         try:
-            return __import__(self.slot + "." + name, None, None, ("answer",)).answer(
-                self, *more
-            )
+            return __import__(self.slot + "." + name, None, None, ("answer",)).answer(self, *more)
         finally:
             # The least memory that was ever free is told by /api/info.
             gc.collect()

@@ -1,5 +1,5 @@
-# The networks in the air, and the portal's pages, which show them. Their paths are WiFiManager's, so
-# that one client speaks with our boards and the manual's.
+# The networks in the air, and the portal's pages, which show them. Their paths are WiFiManager's:
+# one client speaks with our boards and the manual's.
 import json
 import time
 
