@@ -668,5 +668,5 @@ def test_it_is_lean(tmp_path: Path, start: Start, asker: socket.socket):
     _, code, all_of_it = board.do("heap").split()
     print("heap", code, all_of_it)
     # mdns.py, the most of it, is there only while it is needed.
-    assert int(code) <= 5000
-    assert int(all_of_it) <= 7000
+    assert int(code) <= 6200
+    assert int(all_of_it) <= 8100
