@@ -74,6 +74,8 @@ def begin(board, record, dog, uart, unconfirmed, app):
     board.later(3600000, "tick")
     if unconfirmed:
         board.later(30000, "confirm")
+    if 1 <= machine.reset_cause() <= 3:
+        board.rare("info", RuntimeError("the watchdog, or the chip itself, restarted the board"))
     door = socket.socket()
     door.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     door.bind(("0.0.0.0", board.port))

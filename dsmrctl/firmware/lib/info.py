@@ -59,6 +59,8 @@ def info(board):
 
 def cause():
     found = machine.reset_cause()
+    if found == 3:
+        return "wdt"  # the SDK's own number for it
     for name in ("PWRON", "WDT", "SOFT", "HARD", "DEEPSLEEP"):
         if getattr(machine, name + "_RESET", None) == found:
             return name.lower()
