@@ -25,6 +25,10 @@ class App:
     def stop(self):
         self.board.rare("meter", self, "stop")
 
+    # A change wants memory: whoever can come back later goes.
+    def spare(self):
+        self.board.rare("meter", self, "spare")
+
     # The serial line is the meter's; someone who hands this board a network may have had it.
     def listen(self):
         self.board.loop.watch(self.board.uart, self.take)

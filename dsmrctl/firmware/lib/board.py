@@ -180,15 +180,22 @@ class Board:
                     delattr(package, child)
         gc.collect()
 
-    # Every module once, while the heap is empty: the names it brings stay for ever, and what grew
-    # for it, and they shall lie together at the bottom.
+    # The names that the modules bring stay for ever: all of them now, at the bottom of the heap,
+    # so that none lies later where a module should. (A .mpy begins with a table of its names.)
     def warm(self, dog):
-        self.keep = tuple(sys.modules)
-        for name in os.listdir("/" + self.slot):
+        for file in os.listdir("/" + self.slot):
             dog.feed()
-            if name[-4:] == ".mpy":
-                __import__(self.slot + "." + name[:-4])
-                self.forget()
+            if file[-4:] == ".mpy":
+                for name in (file[:-4], self.slot + "." + file[:-4], self.slot + "/" + file):
+                    getattr(self, name, None)
+                with open("/" + self.slot + "/" + file, "rb") as table:
+                    table.read(4)
+                    count = number(table)
+                    number(table)
+                    for _ in range(count):
+                        size = number(table)
+                        if not size & 1:
+                            getattr(self, table.read((size >> 1) + 1)[:-1].decode(), None)
 
     # Someone is at the door of the page; more than two wait there.
     def knock(self, stream, event):
@@ -227,7 +234,17 @@ class Board:
         return self.loop.after(ms, lambda: self.rare(module, event))
 
 
-# Gives what waits. It and `warm` are thrown away when they have run.
+# A .mpy's numbers: seven bits a byte, the highest first.
+def number(file):
+    value = 128
+    found = 0
+    while value & 128:
+        value = file.read(1)[0]
+        found = found << 7 | value & 127
+    return found
+
+
+# Gives what waits. It, `number` and `warm` are thrown away when they have run.
 def prepare(slot, record, dog, uart, heard, unconfirmed):
     board = Board()
     board.slot = slot
@@ -252,9 +269,9 @@ def prepare(slot, record, dog, uart, heard, unconfirmed):
 
 
 def start(*given):
-    global prepare
+    global number, prepare
     turn = prepare(*given)
-    del prepare
+    del number, prepare
     gc.collect()
     while True:
         turn()

@@ -48,7 +48,7 @@ class Client:
             board.loop.drop(self.stream)
             self.stream.close()
             board.loop.watch(board.door, board.knock)
-            if self.more:
+            if hasattr(self.more, "close"):
                 self.more.close()
             if self.feed:
                 self.feed(self, None)
@@ -87,6 +87,8 @@ class Client:
                 if self.feed:
                     self.error(503, "not enough memory now; try again")
                 else:
+                    if self.call and self.left_s < 7 and hasattr(board.app, "spare"):
+                        board.app.spare()
                     board.loop.drop(self.stream)
                     board.loop.after(500, self.take)
         except Exception as error:

@@ -23,6 +23,12 @@ def answer(board, app, what):
         app.light(False)
         if app.mqtt:
             app.mqtt.close()
+    elif what == "spare":
+        if app.mqtt:
+            app.mqtt.close("waiting")
+            app.mqtt.left = 60
+        if app.tcp:
+            part(board, app, True)
     elif what in ("part", "drop"):
         part(board, app, what == "drop")
     else:

@@ -25,22 +25,24 @@ class Mqtt:
             if self.board.wifi.online:
                 if self.left < 0:
                     self.board.rare("broker", self)
-                elif self.fresh and not self.out:
+                elif self.fresh and self.step > 4 and not self.out:
                     self.board.rare("readout", self)
         else:
             self.board.loop.cancel(self.timer)
 
     # The whole of it goes out, now or soon, or nothing of it: then it gives False. The name below
-    # the prefix and the data are bytes.
-    def publish(self, name, data):
+    # the prefix is bytes, and so are the pieces, none of which is empty.
+    def publish(self, name, pieces):
         if self.step < 5 or self.out:
             self.dropped += 1
             return False
         name = self.settings[4] + name
-        size = len(data) + len(name) + 2
+        size = len(name) + 2
+        for piece in pieces:
+            size += len(piece)
         size = (0x30, size) if size < 128 else (0x30, size & 127 | 128, size >> 7)
         name = bytes(size + (0, len(name))) + name
-        self.more = iter((data,))
+        self.more = iter(pieces)
         self.give(name)
         return True
 

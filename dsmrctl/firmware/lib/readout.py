@@ -16,7 +16,8 @@ def answer(board, asks):
     if asks:
         if asks is app.mqtt:
             return discover(board, asks)
-        return asks.reply(200, None, more=status(app))
+        # All of it at once: halfway it would keep this module.
+        return asks.reply(200, None, more=iter(list(status(app))))
     seen = 0
     place = 0
     for value in values(app):
@@ -25,7 +26,7 @@ def answer(board, asks):
     if app.seen | seen != app.seen:
         app.seen |= seen
         app.mqtt.fresh = True
-    app.mqtt.publish(b"state", b"".join(pieces(app)) + b"}")
+    app.mqtt.publish(b"state", list(pieces(app)) + [b"}"])
 
 
 # The names of what the meter has told of so far.
@@ -65,7 +66,7 @@ def pieces(app):
         elif name[-3:] == "_m3":
             value = decimal(value, 1000)
         piece += ',"%s":%s' % (name, value)
-        if len(piece) > 160:
+        if len(piece) > 80:
             yield piece.encode()
             piece = ""
     if piece:
