@@ -17,7 +17,11 @@ CORE = ROOT / "dsmrctl" / "firmware" / "core"
 TELEGRAM = CAPTURES / "belgium_emucs-1.7.1_gas_water_13-months.txt"
 # What stays; and what is loaded once a second, at a quarter's end, and for the history's line.
 HELD = ("reader",)
-LOADS = {"second": ("quarter", "sending"), "quarter's end": ("clock", "months"), "history": ("history",)}
+LOADS = {
+    "second": ("quarter", "sending"),
+    "quarter's end": ("clock", "months"),
+    "history": ("history",),
+}
 
 # In one run and as a whole: a list of names that grows would fall to one module by chance.
 LOADED = """

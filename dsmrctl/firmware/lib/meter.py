@@ -41,8 +41,9 @@ def begin(board, app):
     # Of the last telegram, once there was one; a frame is due.
     app.age_s = -1 << 30
     app.due = False
+    # What a meter that does not tell its peaks had, by core/months.py: this month's, and the months
+    # before, packed as by core/history.py. And which quantities the meter told.
     app.month_peak_w = None
-    # The months before, packed as by core/history.py; which quantities the meter told.
     app.past = b""
     app.seen = app.frames = 0
     if "led" in board.pins:

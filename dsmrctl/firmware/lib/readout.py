@@ -42,7 +42,8 @@ def known(app):
 def values(app):
     told = app.reader.told[:27]
     _, _, _, told[21], told[6], told[22], _ = app.quarter
-    told[7] = app.month_peak_w
+    if told[7] is None:
+        told[7] = app.month_peak_w
     return told
 
 

@@ -14,15 +14,14 @@ def answer(board):
     now.go_on(app.quarter)
     ended = now.follow(utc_s, (told[0] or 0) + (told[1] or 0), told[4], told[6])
     app.quarter = now.figures()
-    if told[7] is not None:
-        app.month_peak_w = told[7]
     if ended or first:
         board.rare("meter", app, "ended")
     # A meter for one tariff lacks a register, one that cannot export has no power for it.
     if told[4] is not None and (told[0] is not None or told[1] is not None):
         data = sending.build(
             (told[0], told[1], told[4], told[5], told[20], told[22] // 60 % 60, told[22] % 60)
-            + (app.month_peak_w, now.quarter_w, now.last_quarter_w)
+            + (app.month_peak_w if told[7] is None else told[7],)
+            + (now.quarter_w, now.last_quarter_w)
         )
         if data:
             send(board, app, data, utc_s)
