@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import socket
 import tempfile
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import pytest
 from world import KEY, SSID, World, address, bundle
 
 from dsmrctl import boards
+from dsmrctl.firmware.lib import readout
 from dsmrctl.flashing import build, filesystem, image
 from dsmrctl.gateway.home_assistant import SHOWN, discovery
 from dsmrctl.virtual.air import Air
@@ -28,7 +30,7 @@ class App:
         self.mqtt = None
         self.count = self.most = self.late = 0
         self.flooded = False
-        NAMES
+        self.seen = SEEN
         board.loop.after(1000, self.beat, 1000)
 
     def configure(self, settings):
@@ -48,18 +50,18 @@ class App:
         self.count += 1
         if self.mqtt:
             state = b'{"count":%d,"fill":"%s"}' % (self.count, b"x" * SIZE)
-            self.mqtt.publish(b"state", state)
+            self.mqtt.publish(b"state", [state])
             while FLOOD and self.mqtt.step > 4 and not self.flooded:
-                self.flooded = not self.mqtt.publish(b"state", state)
+                self.flooded = not self.mqtt.publish(b"state", [state])
 
-    def status(self):
+    def status(self, client):
         mqtt = self.mqtt
-        return {
+        client.reply(200, {
             "mqtt": mqtt.status if mqtt else "off",
             "dropped": mqtt.dropped if mqtt else 0,
             "wait": mqtt.wait if mqtt else 0,
             "count": self.count,
-        }
+        })
 """
 
 
@@ -76,22 +78,19 @@ def flash(
     *,
     size: int = 500,
     flood: bool = False,
-    names: str = "",
+    names: Collection[str] | None = None,
     number: int = 2,
     **settings: Any,
 ) -> tuple[Path, filesystem.Place]:
-    """A flash image; size: of the state; names: what the app says of its quantities, as source."""
+    """A flash image; size: of the state; names: what its meter told of, None for all."""
     app = APP.replace("SIZE", str(size)).replace("FLOOD", str(flood))
-    app = app.replace("NAMES", f"self.names = {names}" if names else "pass")
-    more = {
-        "a/interface.mpy": compiled(app),
-        "a/mqtt.mpy": build.compiled("lib/mqtt.py"),
-        "a/broker.mpy": build.compiled("lib/broker.py"),
-        "a/discovery.json": (build.SOURCES / "web" / "discovery.json").read_bytes(),
-    }
+    every = readout._NAMES.split()
+    seen = sum(1 << place for place, name in enumerate(every) if names is None or name in names)
+    app = app.replace("SEEN", str(seen))
+    more = {"a/interface.mpy": compiled(app)}
     kind = boards.find("interface")
     content = image.Content({"mqtt_enabled": True, **settings}, (SSID, KEY), None, more)
-    data, place = image.make(bundle(), kind, kind.hardware[0], content)
+    data, place = image.make(bundle("interface"), kind, kind.hardware[0], content)
     path = folder / f"mqtt{number}.bin"
     path.write_bytes(data)
     return path, place
