@@ -29,8 +29,18 @@ def test_the_smallest_board_leaves_room_for_an_app(
         print(f"\nheap held by the blink board: {held} bytes; least free ever: {low}")
 
 
-def test_a_slot_is_at_most_forty_blocks() -> None:
-    slot = filesystem.used_blocks(98, bundle().slot("a")) - filesystem.used_blocks(98, {})
+def test_what_an_empty_image_holds_is_what_is_taken_off(world: World) -> None:
+    """boot.py and a main.py that does nothing, for ever: the figures count from there."""
+    empty = b"import time\nwhile True:\n    time.sleep_ms(1000)\n    dog.feed()\n"
+    empty = b"import machine\ndog = machine.WDT()\n" + empty
+    board = world.board(more={"main.py": empty})
+    world.clock.run(5)
+    assert -160 <= board.figures()["alloc"] <= 160
+
+
+@pytest.mark.parametrize("board", ["blink", "interface"])
+def test_a_slot_is_at_most_forty_blocks(board: str) -> None:
+    slot = filesystem.used_blocks(98, bundle(board).slot("a")) - filesystem.used_blocks(98, {})
     assert slot <= 40
 
 

@@ -247,6 +247,8 @@ def number(file):
 # Gives what waits. It, `number` and `warm` are thrown away when they have run.
 def prepare(slot, record, dog, uart, heard, unconfirmed):
     board = Board()
+    # Garbage goes early, so that what stays lies at the bottom and leaves room in one piece above.
+    gc.threshold(500)
     board.slot = slot
     board.low = gc.mem_free()
     board.warm(dog)
@@ -265,6 +267,7 @@ def prepare(slot, record, dog, uart, heard, unconfirmed):
     # There is one of each; how it began is no longer wanted.
     for used in (Loop, Wifi, app):
         used.__init__ = None
+    gc.threshold(2000)
     return board.loop.turn
 
 

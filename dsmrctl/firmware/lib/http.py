@@ -13,7 +13,7 @@ class Client:
     def __init__(self, board, door):
         self.board = board
         # The memory first: who cannot be served yet waits in the chip's own queue.
-        self.buffer = bytearray(1024)
+        self.buffer = bytearray(512)
         self.size = 0  # bytes in the buffer
         self.length = self.left = 0  # of the body; of these, still to come
         self.left_s = 8
@@ -66,6 +66,8 @@ class Client:
                         self.close()
                     return
                 self.size += size
+                if self.size == 512 and len(buffer) == 512:
+                    buffer.extend(bytes(512))
             if self.out is not None:
                 self.size = 0  # of a request that was refused: thrown away
             elif self.feed:
