@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from dsmrctl import errors, options
 from dsmrctl.terminal.output import Terminal
+
+if TYPE_CHECKING:
+    from dsmrctl.virtual.rack import Rack
 
 # A bright evening while dinner is cooked: import and export take turns, and the forecast is near.
 BRIGHT = "2026-06-18T18:34"
@@ -47,9 +51,11 @@ def demo(
     """A household on this computer: meter, frames and a live view.
 
     A house with solar panels, a car and a smart meter, invented second by second.
-    Its telegrams go over a serial line into what `dsmrctl serve` runs; you see the
-    frames that come out, and so does `dsmrctl listen` in another terminal. Nothing
-    leaves this computer.
+    Its telegrams go over a serial line into an interface board, whose flash image
+    a real MicroPython boots; you see the frames that come out, and so does
+    `dsmrctl listen` in another terminal. Its page is where the title says. Where no
+    board can be booted, and at another --speed, `dsmrctl serve` takes its place.
+    Nothing leaves this computer.
 
     \b
     Examples:
@@ -68,11 +74,20 @@ def demo(
     address, port = carried(address, port)
     if not terminal.live:
         terminal.note(f"a household on {begin:%d %B %Y, %H:%M}, seed {seed}, frames on {address}")
+    names = _names(terminal, board or [], address, times)
     with (
         multicast.Receiver(address, port, [LOOPBACK]) as receiver,
-        Demonstration(begin, address, port, seed=seed, speed=times),
-        _booted(terminal, board or [], address, port) as hints,
+        _booted(terminal, names, address, port) as rack,
+        Demonstration(
+            begin,
+            address,
+            port,
+            seed=seed,
+            speed=times,
+            interface=rack.boards.get("interface") if rack else None,
+        ),
     ):
+        hints = list(rack.urls.values()) if rack else []
         try:
             # Ten seconds without a frame would be a fault of ours, not of the household.
             return follow(
@@ -89,25 +104,51 @@ def demo(
             ) from None
 
 
-@contextmanager
-def _booted(terminal: Terminal, names: list[str], address: str, port: int) -> Iterator[list[str]]:
-    """The boards asked for; gives where their pages are."""
-    if not names:
-        yield []
-        return
-    from dsmrctl.network.multicast import is_multicast
-    from dsmrctl.virtual.rack import Rack
+def _names(terminal: Terminal, asked: list[str], address: str, speed: float | None) -> list[str]:
+    """The boards to boot: the interface where it can be, and those asked for.
 
-    if not is_multicast(address):
+    Raises UsageError when those asked for cannot be.
+    """
+    from dsmrctl.network.multicast import is_multicast
+    from dsmrctl.virtual import runtime
+
+    if asked and not is_multicast(address):
         raise errors.UsageError(
             "boards hear frames of a multicast group only",
             hint="this system does not carry multicast on loopback; try Linux, or WSL",
         )
+    others = [name for name in asked if name != "interface"]
+    try:
+        if speed != 1:
+            reason = "its clock runs at one speed only"
+        elif not is_multicast(address) or sys.platform != "linux":
+            reason = "virtual boards need Linux"
+        else:
+            runtime.find()
+            return ["interface", *others]
+    except errors.DsmrError as error:
+        if asked:
+            raise
+        reason = f"{error.message} ({error.hint})"
+    if "interface" in asked:
+        raise errors.UsageError(f"no interface board: {reason}", hint="leave out --board interface")
+    terminal.note(f"dsmrctl serve in place of an interface board: {reason}")
+    return others
+
+
+@contextmanager
+def _booted(terminal: Terminal, names: list[str], address: str, port: int) -> Iterator[Rack | None]:
+    """The boards, in their network; None for none."""
+    if not names:
+        yield None
+        return
+    from dsmrctl.virtual.rack import Rack
+
     terminal.note(f"booting {', '.join(names)} …")
     with Rack(names, f"{address}:{port}") as rack:
         for name, url in rack.urls.items():
             terminal.note(f"{name}: {url}")
-        yield list(rack.urls.values())
+        yield rack
 
 
 app = options.command(demo)

@@ -1,13 +1,15 @@
 """The whole chain on this computer: household, meter, a serial line, frames.
 
-What `serve` runs reads the telegrams at the other end of a pseudo terminal (of TCP where there are
-none), so a demonstration shows the real thing but for the cable.
+At the other end of the line a virtual interface board reads the telegrams; without one it is what
+`serve` runs, by a pseudo terminal (by TCP where there are none). It is the real thing but for the
+cable.
 """
 
 from __future__ import annotations
 
 import sys
 import threading
+import time
 from contextlib import ExitStack
 from datetime import datetime
 from types import TracebackType
@@ -17,6 +19,7 @@ from dsmrctl import errors
 
 if TYPE_CHECKING:
     from dsmrctl.telegram.sources import Source
+    from dsmrctl.virtual.board import VirtualBoard
     from dsmrctl.virtual.meter_outlets import Outlet
 
 LOOPBACK = "127.0.0.1"
@@ -28,6 +31,7 @@ class Demonstration:
 
     `start` is an aware time; `speed` times the clock, None as fast as can be. `serial_line` False
     takes TCP between meter and gateway, as where there are no pseudo terminals (Windows).
+    interface: a board in real time that reads the meter and sends the frames; no gateway then.
     """
 
     def __init__(
@@ -39,6 +43,7 @@ class Demonstration:
         seed: int = 1,
         speed: float | None = 1.0,
         serial_line: bool = sys.platform != "win32",
+        interface: VirtualBoard | None = None,
     ) -> None:
         from dsmrctl.virtual.meter_past import new_household_meter
 
@@ -46,6 +51,7 @@ class Demonstration:
         self.group, self.port = group, port
         self._speed = speed
         self._serial_line = serial_line
+        self._interface = interface
         self._stack = ExitStack()
         self._ending = threading.Event()
         self._error: Exception | None = None
@@ -57,13 +63,16 @@ class Demonstration:
         from dsmrctl.virtual.meter_outlets import MeterRun
 
         with ExitStack() as stack:
-            outlet, source = self._line(stack)
-            sender = stack.enter_context(Sender(self.group, self.port, LOOPBACK, ttl=0))
-            self.gateway = Gateway(FrameMaker(), sender)
-            thread = threading.Thread(target=self._serve, args=(source,), name="gateway")
-            thread.start()
-            stack.callback(thread.join)
-            stack.callback(self._ending.set)
+            if self._interface is not None:
+                outlet: Outlet = BoardLine(self._interface)
+            else:
+                outlet, source = self._line(stack)
+                sender = stack.enter_context(Sender(self.group, self.port, LOOPBACK, ttl=0))
+                self.gateway = Gateway(FrameMaker(), sender)
+                thread = threading.Thread(target=self._serve, args=(source,), name="gateway")
+                thread.start()
+                stack.callback(thread.join)
+                stack.callback(self._ending.set)
             stack.enter_context(MeterRun(self.meter, [outlet], speed=self._speed))
             self._stack = stack.pop_all()
         return self
@@ -104,6 +113,25 @@ class Demonstration:
         except Exception as error:
             if not self._ending.is_set():
                 self._error = error
+
+
+class BoardLine:
+    """The line between a meter and a board: 115200 baud, as slow as the board's ring needs it."""
+
+    _PIECE = 64
+    _PIECE_S = 64 * 10 / 115200
+
+    def __init__(self, board: VirtualBoard) -> None:
+        self._board = board
+
+    def send(self, raw: bytes) -> None:
+        """A telegram, in the time that the line takes for it."""
+        for at in range(0, len(raw), self._PIECE):
+            self._board.serial(raw[at : at + self._PIECE])
+            time.sleep(self._PIECE_S)
+
+    def close(self) -> None:
+        """The board is its owner's."""
 
 
 def carried(group: str, port: int) -> tuple[str, int]:

@@ -53,10 +53,13 @@ def begin(board, app):
     s.setblocking(False)
     app.door = s = socket.socket()
     s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    s.bind(("0.0.0.0", _TELEGRAMS))
-    s.listen(1)
-    s.setblocking(False)
-    board.loop.watch(s, app.knock)
+    try:
+        s.bind(("0.0.0.0", _TELEGRAMS))
+        s.listen(1)
+        s.setblocking(False)
+        board.loop.watch(s, app.knock)
+    except OSError:
+        s.close()  # of virtual boards: another program has this port
     board.loop.after(1000, app.tick, 1000)
     # Seven figures, see core/quarter.py: what a restart in mid-quarter goes on from.
     app.quarter = (None, None, None, None, None, None, 0)
