@@ -88,9 +88,17 @@ def status(app):
     packed = app.past
     if reader.peaks is not None:
         packed = reader.peaks
-    past = [["%d-%02d" % (month // 100, month % 100), w] for month, _, w in history.peaks(packed)]
-    yield (',"last_month_w":%s,"history":' % (past[-1][1] if past else "null")).encode()
-    yield str(past).replace("'", '"').encode()
+    last_w = "null"
+    piece = ',"history":'
+    before = "["
+    for month, _, w in history.peaks(packed):
+        last_w = w
+        piece += '%s["%d-%02d",%d]' % (before, month // 100, month % 100, w)
+        before = ","
+        if len(piece) > 80:
+            yield piece.encode()
+            piece = ""
+    yield (piece + ("[" if before == "[" else "") + '],"last_month_w":%s' % last_w).encode()
     bad = reader.bad_crc + reader.cut + reader.too_long
     age = "null" if app.age_s < 0 else app.age_s
     yield (
