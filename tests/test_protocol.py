@@ -125,7 +125,7 @@ def test_every_status_that_a_board_answers_is_explained_and_no_other() -> None:
 
 
 def test_the_paths_of_the_portal_are_in_its_table() -> None:
-    source = (FIRMWARE / "lib" / "portalpages.py").read_text()
+    source = (FIRMWARE / "lib" / "networks.py").read_text()
     told = {path for row in rows(section("The access point"), 2) for path in row[0].split()}
     assert {*re.findall(r'"(/[a-z0-9]*)"', source), "/wifisave"} <= told
 

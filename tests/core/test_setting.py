@@ -112,7 +112,8 @@ def test_changes_are_all_taken_or_none():
     }
     for bad in ({"period_ms": 500, "name": 5}, [], None, "x", 5):
         error = refusal(setting.changes, "blink", bad)
-        assert error and error.field == ("name" if isinstance(bad, dict) else "")
+        assert error
+        assert error.field == ("name" if isinstance(bad, dict) else "")
 
 
 def test_of_a_file_what_is_good_is_kept():

@@ -24,12 +24,7 @@ from dsmrctl.telegram.document import quantities
 
 TELEGRAMS = 8088
 KEY = "an invented key of some length"
-BELGIAN = sorted(CAPTURES.glob("belgium_*.txt")) + [
-    CAPTURES / "wallonia_b-part-1.txt",
-    CAPTURES / "delta-grid_no-voltage-on-l2.txt",
-    CAPTURES / "meters_water-on-1_gas-on-2.txt",
-    CAPTURES / "line-feeds-only.txt",
-]
+BELGIAN = [*sorted(CAPTURES.glob("belgium_*.txt")), CAPTURES / "wallonia_b-part-1.txt", CAPTURES / "delta-grid_no-voltage-on-l2.txt", CAPTURES / "meters_water-on-1_gas-on-2.txt", CAPTURES / "line-feeds-only.txt"]
 
 
 def desk(fed: FedInterface, given: list[bytes]) -> list[bytes | None]:
