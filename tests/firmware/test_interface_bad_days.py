@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import random
+from datetime import datetime, timedelta
 
 import pytest
 from interface_board import SECOND, SERIAL, FedInterface, local, short
@@ -79,19 +80,19 @@ def test_a_clock_that_jumps_makes_no_peak_of_it(world: World, times: list[str]) 
 def quarters(fed: FedInterface, start: str, watts: list[int], wh: int = 1_000_000) -> int:
     """A telegram at the start, middle and end of quarters of so many watts; the register then."""
     begin = local(start).timestamp()
-    from datetime import datetime
+    total = float(wh)
 
     def give(second: float) -> None:
         when = datetime.fromtimestamp(begin + second, tz=local(start).tzinfo)
-        fed.give(short(when, int(wh)), 1)
+        fed.give(short(when, int(total)), 1)
 
     give(0)
     for number, power in enumerate(watts):
         for second in (450, 899, 900):
             give_at = number * 900 + second
-            wh += power * (450 if second == 450 else 449 if second == 899 else 1) / 3600
+            total += power * (450 if second == 450 else 449 if second == 899 else 1) / 3600
             give(give_at)
-    return int(wh)
+    return int(total)
 
 
 def test_month_peaks_are_kept_over_power_cuts_and_never_halved(world: World) -> None:
@@ -158,8 +159,6 @@ def test_a_power_cut_at_every_write_of_the_history_leaves_the_old_or_the_new(
         seen = {old: 0}
         begin, cuts = local("2026-06-18T10:30:00"), 0
         for number in itertools.count(1):
-            from datetime import timedelta
-
             start = begin + timedelta(minutes=30 * number)
             fed.give(short(start, wh), 2)
             fed.board.cut_at(number)
@@ -175,7 +174,7 @@ def test_a_power_cut_at_every_write_of_the_history_leaves_the_old_or_the_new(
             now = fed.board.files()["history.json"]
             seen[now] = seen.get(now, 0) + 1
             fed.give(short(start + timedelta(seconds=960), wh), 3)
-            assert fed.frames[-1].read().month_peak_w >= 2400
+            assert (fed.frames[-1].read().month_peak_w or 0) >= 2400
         assert cuts >= 3
     with capsys.disabled():
         print(f"\nhistory: {cuts} writes cut, {len(seen)} contents seen, never neither")

@@ -59,7 +59,7 @@ def _rule(board, key) -> list:
     at = _RULES.find("\n" + board + " " + key + "|")
     if at < 0:
         at = _RULES.find("\n" + key + "|")
-    rule = _RULES[at + 1 : _RULES.find("\n", at + 1)].split("|")
+    rule: list = _RULES[at + 1 : _RULES.find("\n", at + 1)].split("|")
     kind = rule[1]
     if kind == "int" or kind == "bool":
         rule[5] = int(rule[5] or 0)
