@@ -50,8 +50,8 @@ class App:
         good = self.reader.feed(buffer, size)
         # In the midst of a telegram all else waits: the line brings a byte each 87 µs.
         loop.hold(60 if self.reader._inside else 0)
-        if good and not self.due:
-            # By a timer, which is tried again when there was no memory.
+        if good and (not self.due or self.age_s > 8):
+            # By a timer, which is tried again when there was no memory, though not for ever.
             self.due = True
             loop.after(0, self.second)
 
@@ -64,12 +64,12 @@ class App:
         if self.pin:
             self.pin(not on)
 
-    # Each second; and 50 ms after a frame.
-    def tick(self):
-        self.age_s += 1
-
     def dark(self):
         self.light(False)
+
+    # Each second: so long ago was the last telegram.
+    def tick(self):
+        self.age_s += 1
 
     # Someone comes to read telegrams, or goes.
     def knock(self, stream, event):
