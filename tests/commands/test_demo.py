@@ -61,6 +61,7 @@ def test_telegrams_go_over_a_pty_and_over_tcp_where_there_is_none(
             heard += receiver.receive(10) or pytest.fail("no frame came in 10 s")
 
 
+@pytest.mark.slow
 def test_frames_go_by_unicast_where_loopback_carries_no_multicast() -> None:
     assert carried("239.255.71.4", 17107) == ("239.255.71.4", 17107)
     # No group, so nothing can join: as on a system whose loopback refuses.

@@ -253,6 +253,7 @@ def test_parquet_of_an_archive_is_the_same_by_the_block_and_by_the_telegram(
     assert polars.read_parquet(blocks).equals(polars.read_parquet(telegrams))
 
 
+@pytest.mark.slow
 def test_what_came_before_ctrl_c_is_in_the_parquet_file(tmp_path: Path) -> None:
     import polars
 

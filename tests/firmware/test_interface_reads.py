@@ -22,6 +22,8 @@ from dsmrctl.firmware.core import frame, signature
 from dsmrctl.telegram import parse
 from dsmrctl.telegram.document import quantities
 
+pytestmark = pytest.mark.slow
+
 TELEGRAMS = 8088
 KEY = "an invented key of some length"
 ALSO = ("wallonia_b-part-1", "delta-grid_no-voltage-on-l2", "meters_water-on-1_gas-on-2")
@@ -350,7 +352,6 @@ def test_dsmr_parser_reads_the_telegrams_from_the_socket(world: World) -> None:
         assert obis_references.ELECTRICITY_USED_TARIFF_1
 
 
-@pytest.mark.slow
 def test_telegram_read_reads_them_from_the_socket(world: World, tmp_path: Path) -> None:
     with FedInterface(world) as fed:
         source = f"tcp://{fed.board.address}:{TELEGRAMS}"

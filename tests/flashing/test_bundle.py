@@ -21,6 +21,7 @@ def made() -> bundle.Bundle:
     return build.build(boards.BLINK, "1.2.3")
 
 
+@pytest.mark.slow
 def test_the_same_sources_give_the_same_bytes(made: bundle.Bundle) -> None:
     assert build.build(boards.BLINK, "1.2.3").pack() == made.pack()
 

@@ -361,6 +361,7 @@ def test_bytes_one_by_one_through_a_fifo_are_known_as_gzip(
 
 
 @pytest.mark.parametrize("path", SERIAL_CAPTURES, ids=lambda path: path.stem)
+@pytest.mark.slow
 def test_a_stream_through_a_pty_at_full_speed_gives_every_whole_telegram_once(
     path: Path, line: tuple[int, str], in_background: Callable[[Callable[[], object]], None]
 ) -> None:

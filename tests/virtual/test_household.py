@@ -37,6 +37,7 @@ def solar_day(day: date, peak_w: int = 5000) -> int:
 # One seed, one house
 
 
+@pytest.mark.slow
 def test_the_same_seed_is_the_same_house_on_every_computer_and_python() -> None:
     digest = hashlib.sha256()
     for day in ((2026, 6, 14), (2026, 3, 28), (2026, 12, 30)):
