@@ -226,3 +226,40 @@ def test_while_ten_browsers_ask_without_end_no_two_frames_in_a_row_are_missed(
             f"\nten browsers for {seconds} s: {answers} answers, {seconds - sent} frames missed, "
             f"the longest gap {gap:.2f} s"
         )
+
+
+@pytest.mark.parametrize(
+    ("host", "word"),
+    [
+        ("127.0.0.1", "no answer"),
+        ("nobody.local", "name not found"),
+        ("nobody.example", "name not found"),
+    ],
+)
+def test_a_broker_that_cannot_be_reached_costs_no_frame_its_second(
+    world: World, host: str, word: str
+) -> None:
+    # Port 1 of this computer: nobody listens there.
+    settings = {"mqtt_enabled": True, "mqtt_host": host, "mqtt_port": 1}
+    with FedInterface(world, settings=settings) as fed:
+        given = fed.household(120)
+        assert len(fed.frames) == len(given)
+        seen = [frame.at_us for frame in fed.frames]
+        assert max(b - a for a, b in itertools.pairwise(seen)) <= 1.2 * SECOND
+        assert fed.status()["mqtt"] in (word, "connecting")
+        assert fed.board.resets == fed.board.faults == []
+
+
+def test_a_broker_that_ends_in_the_midst_costs_no_frame_its_second(world: World) -> None:
+    with OddBroker(world.clock) as broker:
+        settings = {"mqtt_enabled": True, "mqtt_host": "127.0.0.1", "mqtt_port": broker.port}
+        with FedInterface(world, settings=settings) as fed:
+            fed.household(20)
+            assert fed.status()["mqtt"] == "connected"
+            broker.hang_up()
+            given = fed.household(100)
+            seen = [frame.at_us for frame in fed.frames[-len(given) :]]
+            assert max(b - a for a, b in itertools.pairwise(seen)) <= 1.2 * SECOND
+            assert fed.status()["mqtt"] == "connected"
+            assert len(broker.came) >= 2
+            assert fed.board.resets == fed.board.faults == []
