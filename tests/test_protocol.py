@@ -20,8 +20,8 @@ from virtual_boards import Blinking
 
 from dsmrctl import boards
 from dsmrctl.boards import BOARDS
-from dsmrctl.firmware.core import frame, improv, setting
-from dsmrctl.firmware.lib import mdns, request
+from dsmrctl.firmware.core import frame, improv, reader, setting
+from dsmrctl.firmware.lib import mdns, readout, request
 from dsmrctl.flashing import bundle, filesystem, image
 from dsmrctl.quantities import NAMES, QUANTITIES
 
@@ -124,6 +124,28 @@ def test_every_status_that_a_board_answers_is_explained_and_no_other() -> None:
     assert {int(n) for row in told for n in re.findall(r"\b\d{3}\b", row[0])} == given
 
 
+def test_what_an_interface_tells_is_what_the_document_and_its_page_say() -> None:
+    # An interface that has heard no telegram yet: nothing of it is left out, all is null.
+    app = SimpleNamespace(
+        reader=reader.Reader(), quarter=(None,) * 7, past=b"", month_peak_w=None,
+        age_s=-1, frames=0, mqtt=None,
+    )  # fmt: skip
+    told = json.loads(b"".join(readout.status(app)))
+    text = section("A board's HTTP interface").split("of an interface:")[1].split("###")[0]
+    keys = {key for row in rows(text, 2)[1:] for key in row[0].split()}
+    assert set(told) - set(NAMES) == keys
+    assert keys <= set(told)
+    sources = "".join(path.read_text() for path in (FIRMWARE / "lib").glob("*.py"))
+    for status in re.findall(r"`(\w[^`]*)`", text.split("| `mqtt` |")[1].split("\n")[0]):
+        assert f'"{status.rstrip("… ")}' in sources, status
+
+
+def test_the_settings_of_an_interface_are_in_its_own_document() -> None:
+    told = (ROOT / "docs" / "interface.md").read_text().split("## Settings")[1].split("\n## ")[0]
+    named = {key for row in rows(told, 2)[1:] for key in row[0].split()}
+    assert named == set(setting.keys("interface"))
+
+
 def test_the_paths_of_the_portal_are_in_its_table() -> None:
     source = (FIRMWARE / "lib" / "networks.py").read_text()
     told = {path for row in rows(section("The access point"), 2) for path in row[0].split()}
@@ -209,7 +231,7 @@ def test_the_examples_with_curl_are_true(
     need("curl")
     (tmp_path / "index.html.gz").write_bytes(b"a page")
     told = section("A board's HTTP interface").split("with an example's values")[1]
-    told = told.split("###")[0]
+    told = told.split("`GET /api/status`")[0]
     keys = {key for row in rows(told, 2)[1:] for key in row[0].split()}
     done = 0
     for command in commands(TEXT):
