@@ -20,7 +20,11 @@ SOURCES = Path(__file__).parents[1] / "firmware"
 # Another compiler makes other bytes; its .mpy version is the base image's.
 COMPILER = "1.29.0"
 # What every board has is all of lib but these, which some apps ask for.
-_SOME = {"mqtt.py", "broker.py", "meter.py", "second.py", "readout.py", "multicast.py", "oled.py"}
+_SOME = {
+    *("mqtt.py", "broker.py", "meter.py", "second.py", "readout.py"),
+    *("frames.py", "group.py", "switching.py", "acting.py", "output.py", "oled.py"),
+    *("showing.py", "lamptest.py"),
+}
 # Line numbers stay in, for the crash log; assertions and docstrings go.
 _OPTIONS = ("-O2",)
 
@@ -51,9 +55,12 @@ def imports(path: str) -> list[str]:
     folder = Path(path).parent
     for node in ast.walk(ast.parse((SOURCES / path).read_text("utf-8"))):
         match node:
-            # Loaded by its name, for one use: board.rare("mqtt", …).
-            case ast.Call(
-                func=ast.Attribute(attr="rare"), args=[ast.Constant(value=str(name)), *_]
+            # Loaded by its name, for one use: rare("mqtt", …), later(200, 1, "lamptest").
+            case (
+                ast.Call(func=ast.Attribute(attr="rare"), args=[ast.Constant(value=str(name)), *_])
+                | ast.Call(
+                    func=ast.Attribute(attr="later"), args=[_, _, ast.Constant(value=str(name))]
+                )
             ):
                 names.append(f"lib/{name}.py")
             # Or by a call that the app adds: calls = {"PUT output": "output"}.

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from dsmrctl.errors import UsageError
-from dsmrctl.firmware.core import frame
+from dsmrctl.firmware.core import frame, signature
 from dsmrctl.firmware.core.demand import Demand
 from dsmrctl.telegram.document import WATT_HOURS, quantities, whole
 
@@ -126,6 +126,6 @@ class FrameMaker:
             data = frame.build(values, self._version)
             if self._key is None:
                 return data
-            return frame.sign(data, self._key, int((when - EPOCH).total_seconds()))
+            return signature.sign(data, self._key, int((when - EPOCH).total_seconds()))
         except ValueError as error:
             raise NoFrame(f"its numbers fit in no frame ({error})") from None

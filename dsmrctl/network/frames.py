@@ -15,6 +15,7 @@ from dsmrctl.firmware.core import frame as core
 from dsmrctl.firmware.core.demand import QUARTER, Demand
 from dsmrctl.firmware.core.layout import check_layout
 from dsmrctl.firmware.core.signature import Gate
+from dsmrctl.firmware.core.warning import SWAPPED_S
 from dsmrctl.network.multicast import Datagram
 from dsmrctl.terminal.output import safe
 
@@ -57,8 +58,6 @@ _MOST_SENDERS = 16
 # Frames that stay away longer may have left out an hour of the meter's clock.
 _LONG_GAP_NS = 600 * 10**9
 _SHOWN = 60
-# A clock this little behind: two frames changed places, or the meter's clock was set right.
-_SWAPPED_S = 120
 
 
 class Received(NamedTuple):
@@ -118,7 +117,7 @@ class _Quarter:
             self._clock_s = time_ns // 10**9
         self._arrived_ns = time_ns
         ahead_s = (minute * 60 + second - self._clock_s) % 3600
-        if self._known is not None and ahead_s >= 3600 - _SWAPPED_S:
+        if self._known is not None and ahead_s >= 3600 - SWAPPED_S:
             return self._known  # overtaken on the way by the one before: nothing new in it
         # The next moment at which the meter's clock says so.
         self._clock_s += ahead_s

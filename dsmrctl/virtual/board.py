@@ -29,6 +29,7 @@ from dsmrctl.errors import DsmrError
 from dsmrctl.flashing import filesystem
 from dsmrctl.virtual import runtime
 from dsmrctl.virtual.air import Air
+from dsmrctl.virtual.oled import WIRED, Display
 
 if TYPE_CHECKING:
     from dsmrctl.virtual.clock import Conductor
@@ -67,10 +68,12 @@ class VirtualBoard:
         clock: Conductor | None = None,
         heap: int = HEAP,
         patience_s: float = 20.0,
+        oled: Display | None = None,
     ) -> None:
         self.flash, self.place, self.address, self.mac = flash, place, address, mac
         self.air = air or Air()
         self.clock = clock
+        self.oled = oled
         self.pins: dict[int, int] = {}
         self.changes: list[tuple[int, int, int]] = []
         self.resets: list[tuple[int, str]] = []
@@ -79,6 +82,8 @@ class VirtualBoard:
         self.wifi = 0
         self.access_point: str | None = None
         self.rtc = b""
+        # Half cycles of the mains that its triac let through in a second, of either polarity.
+        self.conducted = (0, 0)
         self.log = ""
         self.on_serial: Callable[[bytes], None] | None = None
         self.cut = False
@@ -92,6 +97,7 @@ class VirtualBoard:
         self._line: socket.socket | None = None
         self._events: list[tuple[int, int, bytes, int, bytes]] = []
         self._numbers = itertools.count()
+        self._mains: dict[str, int] | None = None
         self._next_cause: str | None = None
         self._figures: dict[str, int] | None = None
         self._lock = threading.Condition(threading.RLock())
@@ -124,6 +130,8 @@ class VirtualBoard:
         self._next_cause = None
         self._stop()
         self.rtc = b""
+        if self.oled is not None:
+            self.oled.reset()
 
     def __enter__(self) -> VirtualBoard:
         return self
@@ -167,6 +175,8 @@ class VirtualBoard:
             "cause": cause,
             "rtc": list(self.rtc),
             "air": self.air.told(),
+            "i2c": WIRED if self.oled else [],
+            "mains": self._mains,
         }
         self._send(b"z", 0, json.dumps(config).encode())
 
@@ -174,6 +184,7 @@ class VirtualBoard:
         with self._lock:
             process, self._process = self._process, None
             line, self._line = self._line, None
+        self.conducted = (0, 0)
         if process is None or line is None:
             return
         process.kill()
@@ -206,10 +217,29 @@ class VirtualBoard:
         """Drives an input pin."""
         self._give(b"i", gpio << 1 | level)
 
+    def mains(self, zero_cross: int, gate: int, *, late_us: int = 0, loud: bool = False) -> None:
+        """The mains at a triac: 100 zero crossings a second, seen `late_us` late.
+
+        `conducted` tells what the triac let through; loud: each pulse is in `changes` too.
+        """
+        wired = {"zero_cross": zero_cross, "gate": gate, "late_us": late_us, "loud": int(loud)}
+        self._mains = wired
+        self._give(b"m", 0, json.dumps(wired).encode())
+
+    def mains_off(self) -> None:
+        """No mains: no zero crossings, and nothing conducts."""
+        self._mains = None
+        self._give(b"m", 0, b"null")
+
     def cut_at(self, number: int) -> None:
         """Power fails in the midst of the so-many-th flash write from now; `cut` tells it did."""
         self.cut = False
         self._give(b"c", number)
+
+    def plug(self, oled: Display | None) -> None:
+        """Puts a display into its socket, or pulls out the one that is there."""
+        self.oled = oled
+        self._give(b"z", 0, json.dumps({"i2c": WIRED if oled else []}).encode())
 
     def _air_changed(self) -> None:
         self._give(b"a", 0, json.dumps(self.air.told()).encode())
@@ -278,12 +308,16 @@ class VirtualBoard:
             self.joins.append((number, socket.inet_ntoa(content)))
         elif kind == b"A":
             self.access_point = content.decode()
+        elif kind == b"E":
+            self.conducted = struct.unpack("<HH", content)
         elif kind == b"X":
             self.faults.append(content.decode())
         elif kind == b"H":
             self._figures = json.loads(content)
         elif kind == b"D":
             self._fed_s = time.monotonic()
+        elif kind == b"I" and self.oled is not None:
+            self.oled.write(content)
         elif kind == b"C":
             self.cut = True
             self._stop()

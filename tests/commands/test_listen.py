@@ -25,7 +25,7 @@ from conftest import Run, clean_environment
 
 from dsmrctl import errors
 from dsmrctl.commands.listen import Lines
-from dsmrctl.firmware.core import frame
+from dsmrctl.firmware.core import frame, signature
 from dsmrctl.network.frames import Intake
 from dsmrctl.network.multicast import Receiver, Sender
 from dsmrctl.terminal.output import Terminal
@@ -148,7 +148,7 @@ def test_with_a_key_only_signed_frames_are_shown_and_the_others_told(
     file = tmp_path / "frame.key"
     file.write_text("an invented key, for tests only\n")
     file.chmod(0o600)
-    signed = frame.sign(frame.build((1, 2, 3, 0, 1, 11, 2, 0, 0, 0)), KEY, 1000)
+    signed = signature.sign(frame.build((1, 2, 3, 0, 1, 11, 2, 0, 0, 0)), KEY, 1000)
     with sending(group, GOOD, signed):
         done = dsmrctl("listen", "--group", group, *LO, "--json", "--frame-key-file", str(file),
                        "--count", "1", "--duration", "10s")  # fmt: skip

@@ -47,6 +47,7 @@ MAY = {
     "sleep": {
         "boot.py": "its window for Ctrl-C and Improv comes before the loop",
         "choose.py": "a pause before the restart after a crash",
+        "apps/switcher.py": "0.4 ms: so long a gate is pulsed, in the interrupt itself",
     },
     "select": {
         "lib/board.py": "the one place where a board waits",

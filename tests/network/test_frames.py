@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dsmrctl import errors
-from dsmrctl.firmware.core import demand
+from dsmrctl.firmware.core import demand, signature
 from dsmrctl.firmware.core import frame as core
 from dsmrctl.network import frames
 from dsmrctl.network.frames import Intake, Received
@@ -204,9 +204,7 @@ def test_a_wrong_layout_is_told(text: str) -> None:
 
 
 def test_a_signed_frame_shows_its_counter() -> None:
-    from dsmrctl.firmware.core.signature import sign
-
-    signed = sign(core.build((1, 2, 3, 4, 1, 5, 6, 7, 8, 9)), b"k" * 16, 218_000_000)
+    signed = signature.sign(core.build((1, 2, 3, 4, 1, 5, 6, 7, 8, 9)), b"k" * 16, 218_000_000)
     assert frames.document(take(signed))["frame"]["n"] == 218_000_000
 
 
@@ -306,8 +304,8 @@ def test_with_a_key_only_signed_and_newer_frames_are_taken_and_the_others_counte
     key = b"an invented key, for tests only"
     intake = frames.Intake(key=key)
     plain = core.build((1, 2, 3, 0, 1, 5, 6, 0, 0, 0))
-    signed = core.sign(plain, key, 1000)
-    forged = core.sign(plain, b"another key, as long as ours", 1001)
+    signed = signature.sign(plain, key, 1000)
+    forged = signature.sign(plain, b"another key, as long as ours", 1001)
     taken = [intake.take(Datagram(data, ("127.0.0.1", 1), 0)) for data in (plain, signed, forged)]
     assert [each is not None for each in taken] == [False, True, False]
     assert intake.take(Datagram(signed, ("127.0.0.1", 1), 0)) is None

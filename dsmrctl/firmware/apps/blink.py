@@ -1,7 +1,7 @@
 # The smallest board: its LED blinks, its page tells. What an app needs, and nothing more.
 import machine
 
-from ..lib import multicast
+from ..lib import frames
 
 
 class App:
@@ -10,8 +10,8 @@ class App:
         gpio, self.rests = board.pins["led"]
         self.pin = machine.Pin(gpio, machine.Pin.OUT, value=self.rests)
         self.led = False
-        self.blinks = self.frames = 0
-        self.group = multicast.Group(board, self.heard)
+        self.blinks = 0
+        self.frames = frames.Frames(board, self.heard)
         self.timer = None
 
     # The settings, at the start and when they change.
@@ -20,11 +20,11 @@ class App:
         board.loop.cancel(self.timer)
         period = settings["period_ms"]
         self.timer = board.loop.after(period, self.beat, period)
-        board.rare("events", "group", self.group, None, settings["frame_group"])
+        board.rare("group", self.frames, settings)
 
     # The address of a network that came, or None: it went.
     def online(self, ip):
-        self.board.rare("events", "group", self.group, ip)
+        self.board.rare("group", self.frames, ip)
 
     def beat(self):
         self.led = not self.led
@@ -35,8 +35,9 @@ class App:
     def light(self, on):
         self.pin(1 - self.rests if on else self.rests)
 
-    def heard(self, data, sender):
-        self.frames += 1
+    # A frame's numbers, and the milliseconds since the one before.
+    def heard(self, values, ms):
+        pass
 
     # Before a restart: the outputs rest.
     def stop(self):
@@ -44,4 +45,4 @@ class App:
 
     # The answer to GET /api/status.
     def status(self, client):
-        client.reply(200, {"led": self.led, "blinks": self.blinks, "frames": self.frames})
+        client.reply(200, {"led": self.led, "blinks": self.blinks, "frames": self.frames.taken})

@@ -6,15 +6,19 @@ Local time names months and peaks; gaps are told in UTC. See `quarter` for the q
 
 from . import clock, months
 from .quarter import QUARTER, Quarter, forecast
+from .warning import LEAST_W, threshold_w
+
+__all__ = [
+    "FORECASTERS",
+    "LEAST_W",
+    "QUARTER",
+    "Demand",
+    "forecast_linear_w",
+    "forecast_w",
+    "threshold_w",
+]
 
 FORECASTERS = ("linear", "power")
-# Flanders bills at least this (Energiedecreet, capacity tariff).
-LEAST_W = 2500
-
-
-def threshold_w(manual_w: int, month_peak_w: int | None) -> int:
-    """The forecast above which to warn: what the month has cost already is no loss any more."""
-    return max(manual_w, month_peak_w or 0, LEAST_W)
 
 
 def forecast_linear_w(wh_so_far: int, elapsed_s: int) -> int:

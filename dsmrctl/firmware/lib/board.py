@@ -268,13 +268,18 @@ def prepare(slot, record, dog, uart, heard, unconfirmed):
     for used in (Loop, Wifi, app):
         used.__init__ = None
     gc.threshold(2000)
-    return board.loop.turn
+    return board.loop.turn, board.app.stop
 
 
 def start(*given):
     global number, prepare
-    turn = prepare(*given)
+    turn, stop = prepare(*given)
     del number, prepare
     gc.collect()
-    while True:
-        turn()
+    try:
+        while True:
+            turn()
+    except Exception:
+        # The restart comes in two seconds; the outputs rest now.
+        stop()
+        raise

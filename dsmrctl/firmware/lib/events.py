@@ -10,8 +10,6 @@ from . import store
 def answer(board, what, *more):
     if what == "begin":
         begin(board, *more)
-    elif what == "group":
-        regroup(board, *more)
     elif what == "renamed":
         board.renamed = False
         if board.wifi.online:
@@ -92,27 +90,3 @@ def version(slot):
             return file.read(48).split('"')[3]
     except (OSError, IndexError):
         return "0.0.0"
-
-
-# A group's start and end: the network came or went, or the setting names another one.
-def regroup(board, group, ip, setting=None):
-    if setting:
-        group.address, port = setting.split(":")
-        group.port = int(port)
-        ip = group.ip
-    if group.sock:
-        board.loop.drop(group.sock)
-        group.sock.close()
-        group.sock = None
-    elif group.beats == 0 and not setting:
-        board.loop.after(5000, group.check, 5000)
-    group.ip = ip
-    if ip:
-        s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        s.bind(("0.0.0.0", group.port))
-        s.setblocking(False)
-        group.sock = s
-        group.join()
-        if group.heard:
-            board.loop.watch(s, group.take)

@@ -29,7 +29,9 @@ _ready = uselect.poll()
 _ready.register(line, uselect.POLLIN)
 
 # What the desk tells: set by machine, network and flash.
-on_uart = on_pin = on_air = on_cut = None
+on_uart = on_pin = on_air = on_cut = on_mains = None
+# Called whenever time has passed; and the time an interrupt lives in, while one runs.
+on_time = irq_us = None
 alarms = []
 figures = None
 
@@ -62,6 +64,8 @@ def _take():
         on_air(json.loads(content))
     elif kind == b"c":
         on_cut(number)
+    elif kind == b"m":
+        on_mains(json.loads(content))
     elif kind == b"h":
         tell(b"H", 0, json.dumps(figures()).encode())
     elif kind == b"z":
@@ -80,6 +84,8 @@ def begin():
 
 # Microseconds since the world began; what it costs to ask keeps a loop that waits for it moving.
 def now_us():
+    if irq_us is not None:
+        return irq_us
     if simulated:
         return _now_us
     return utime.ticks_diff(utime.ticks_us(), _start_us) + config["now_us"]
@@ -92,12 +98,14 @@ def ticks_us():
 # Work that takes time on the chip and none here.
 def price(us):
     global _now_us
-    if simulated:
+    if simulated and irq_us is None:
         _now_us += us
         _after()
 
 
 def _after():
+    if on_time:
+        on_time()
     if _fed_us is not None and now_us() - _fed_us > _DOG_US:
         reset("WDT")
     for alarm in list(alarms) if alarms else ():
@@ -157,6 +165,10 @@ def take_all():
 
 
 def sleep_us(us):
+    global irq_us
+    if irq_us is not None:
+        irq_us += us
+        return
     end = now_us() + us
     while now_us() < end:
         wait(end)

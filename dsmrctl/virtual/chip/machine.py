@@ -1,6 +1,7 @@
 # The chip's machine: pins, UART, watchdog, RTC memory, reset; what the desk sees and drives.
 import chip
 import select
+from i2c import SoftI2C
 
 PWRON_RESET, WDT_RESET, SOFT_RESET, DEEPSLEEP_RESET, HARD_RESET = 0, 1, 4, 5, 6
 _CAUSES = {"PWRON": 0, "WDT": 1, "SOFT": 4, "HARD": 6}
@@ -9,6 +10,9 @@ _BYTE_US = 87  # ten bits at 115200
 
 _levels = {}
 _handlers = {}
+# The gate of a triac: its pulses are the mains', and told only when asked for.
+_gate = _on_gate = None
+_quiet = False
 
 
 def reset():
@@ -59,6 +63,10 @@ class Pin:
         new = 1 if new else 0
         if _levels.get(self.gpio) != new:
             _levels[self.gpio] = new
+            if self.gpio == _gate:
+                _on_gate(new)
+                if _quiet:
+                    return
             chip.tell(b"P", chip.now_us() * 64 + self.gpio * 2 + new)
 
     def __call__(self, new=None):

@@ -17,6 +17,7 @@ import esp
 import flash
 import json
 import machine
+import mains
 import network
 import os
 import select
@@ -81,6 +82,7 @@ chip.figures = _figures
 flash.begin(chip.config["image"])
 machine._rtc.extend(bytes(chip.config["rtc"]))
 network._on_air(chip.config["air"])
+mains.wire(chip.config["mains"])
 if flash.sdk_read()[0]:
     network.WLAN(network.STA_IF).connect()
 vfs.umount("/")

@@ -1,0 +1,94 @@
+# The monitor: bars of LEDs for export and import, and a warning before a quarter becomes a peak.
+
+from ..core import ledbar, warning
+from ..lib import frames
+
+_EXPORT = 5
+_IMPORT = 4
+
+
+class App:
+    dark = 0
+
+    def __init__(self, board):
+        self.board = board
+        self.warning = warning.PeakWarning()
+        self.values = None
+        self.silent = True
+        self.beats = 0
+        # Export 1 to 5, import 1 to 4, peak, status: so they are tested, too.
+        self.pins = self.test = ()
+        self.frames = frames.Frames(board, self.heard)
+        board.loop.after(0, self.listen)
+        board.loop.after(250, self.beat, 250)
+
+    # The serial line is ours: two of the LEDs hang on it. Nobody hands us a network by it any more.
+    def listen(self):
+        board = self.board
+        if not board.serial:
+            board.uart = None
+            self.pins = board.rare("showing", None)
+            self.test = self.pins
+            board.later(0, 0, "lamptest")
+
+    # The settings, at the start and when they change.
+    def configure(self, settings):
+        self.board.rare("showing", settings)
+
+    # The address of a network that came, or None: it went.
+    def online(self, ip):
+        self.board.rare("group", self.frames, ip)
+
+    def heard(self, values, ms):
+        self.silent = False
+        self.values = values
+        self.warning.take(ms, values)
+        self.show()
+
+    # Four times a second.
+    def beat(self):
+        self.beats += 1
+        if not self.silent and self.frames.age() > 10000:
+            self.silent = True
+        self.show()
+
+    # How many of each bar are lit, and the two lamps: 0 dark, 1 lit, 2 it blinks.
+    def lit(self):
+        if not self.board.wifi.online:
+            return 0, 0, 1, 0
+        if self.silent:
+            return 0, 0, 0, 2
+        values = self.values
+        return (
+            ledbar.lit(values[3], self.max_export_w, _EXPORT),
+            ledbar.lit(values[2], self.max_import_w, _IMPORT),
+            2 if self.warning.warns else 0,
+            1,
+        )
+
+    def show(self):
+        if self.test or self.board.blinks or not self.pins:
+            return
+        exports, imports, peak, status = self.lit()
+        for place, pin in enumerate(self.pins):
+            if place < _EXPORT:
+                pin(place < exports)
+            elif place < _EXPORT + _IMPORT:
+                pin(place - _EXPORT < imports)
+            elif pin is self.pins[-1]:
+                pin(self.beats & 2 if status > 1 else status)
+            else:
+                pin(self.beats & 1 if peak > 1 else peak)
+
+    # Also for someone who asks which board this is: all of them.
+    def light(self, on):
+        for pin in self.pins:
+            pin(on)
+
+    # Before a restart: the outputs rest.
+    def stop(self):
+        self.light(False)
+
+    # The answer to GET /api/status.
+    def status(self, client):
+        self.board.rare("showing", client)
