@@ -157,7 +157,7 @@ def test_the_board_of_your_own_is_made_as_it_is_told_and_works(tmp_path: Path) -
         "3000 lit",
         "silence off",
         "3000 lit",
-        "['export_w', 'frame_age_s']",
+        "['export_w', 'frames']",
         "[] [] True",
     ]
 

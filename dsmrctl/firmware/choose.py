@@ -39,6 +39,11 @@ def choose():
 
 # Not at once: a board that crashes at its start must not wear its flash out with the log.
 def failed(slot, error, dog):
+    try:
+        # Whatever it was: the outputs rest, and not only after the restart.
+        sys.modules[slot + ".board"].Board.app.stop()
+    except BaseException as another:
+        sys.print_exception(another)
     sys.print_exception(error)
     try:
         __import__(slot + ".info", None, None, ("crashed",)).crashed(error)

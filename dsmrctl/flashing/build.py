@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import ast
 import gzip
+import io
 import re
 import subprocess
 import sys
 import tempfile
+import tokenize
 from pathlib import Path
 
 from dsmrctl import __version__
@@ -87,7 +89,7 @@ def pages(board: str) -> dict[str, bytes]:
     }
     found = {
         # Level 9, no time and no name: the same bytes each time.
-        path: gzip.compress(_lean(page.read_text("utf-8")).encode(), 9, mtime=0)
+        path: gzip.compress(_lean(whole(page)).encode(), 9, mtime=0)
         for path, page in shared.items()
     }
     if "lib/broker.py" in sources(board):
@@ -98,10 +100,24 @@ def pages(board: str) -> dict[str, bytes]:
     return found
 
 
+def whole(page: Path) -> str:
+    """A page with the parts that it shares with others, where it says <!--+name-->."""
+    return re.sub(
+        r"<!--\+(\S+)-->\n",
+        lambda part: (SOURCES / "web" / "parts" / part[1]).read_text("utf-8"),
+        page.read_text("utf-8"),
+    )
+
+
 def _lean(page: str) -> str:
-    """Without comments and indents; the marker where the board puts something in stays."""
-    page = re.sub(r"<!--(?!networks-->).*?-->", "", page, flags=re.DOTALL)
+    """Without comments, indents and the blanks of style sheets; the board's own marker stays."""
+    page = re.sub(r"<!--(?!networks-->).*?-->|(?m:^ *// [^\n]*$)", "", page, flags=re.DOTALL)
+    page = re.sub(r"(?s)(?<=<style>).*?(?=</style>)", _tight, page)
     return "\n".join(filter(None, (line.strip() for line in page.splitlines()))) + "\n"
+
+
+def _tight(style: re.Match[str]) -> str:
+    return re.sub(r"(?<=:)\s+|\s*([{};,])\s*", r"\1", style[0])
 
 
 def _together(source: str) -> str:
@@ -111,6 +127,31 @@ def _together(source: str) -> str:
         lambda found: f"{found[1]}{found[2] or '.'}{found[3]}",
         source,
     )
+
+
+def _inlined(source: str) -> str:
+    """Private constants as their values: on a board each name takes memory for ever.
+
+    Numbers and text of one line, given once at the module's top; lines keep their numbers.
+    """
+    lines = source.split("\n")
+    values: dict[str, str] = {}
+    for node in ast.parse(source).body:
+        match node:
+            case ast.Assign(
+                targets=[ast.Name(id=name)], value=ast.Constant() | ast.BinOp(), lineno=first
+            ) if re.fullmatch("_[A-Z_]+", name) and node.end_lineno == first:
+                values[name] = ast.unparse(node.value)
+                lines[first - 1] = ""
+    found = list(tokenize.generate_tokens(io.StringIO("\n".join(lines)).readline))
+    # From the end, so that what stands before keeps its place.
+    for token in reversed(found):
+        if token.type == tokenize.NAME and token.string in values:
+            row, column = token.start
+            line = lines[row - 1]
+            value = values[token.string]
+            lines[row - 1] = f"{line[:column]}({value}){line[column + len(token.string) :]}"
+    return "\n".join(lines)
 
 
 def _only(board: str, source: str) -> str:
@@ -142,7 +183,7 @@ def compiled(path: str, board: str = "") -> bytes:
     """One module as .mpy, for that board only. Raises MissingExtra, DsmrError."""
     with tempfile.TemporaryDirectory() as folder:
         source, out = Path(folder) / "module.py", Path(folder) / "out.mpy"
-        text = _together((SOURCES / path).read_text("utf-8"))
+        text = _inlined(_together((SOURCES / path).read_text("utf-8")))
         if board and path == "core/setting.py":
             text = _only(board, text)
         source.write_text(text, "utf-8")

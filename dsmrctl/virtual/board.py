@@ -10,12 +10,9 @@ by a thread of its own.
 
 from __future__ import annotations
 
-import contextlib
 import heapq
 import itertools
 import json
-import os
-import select
 import socket
 import struct
 import subprocess
@@ -29,13 +26,13 @@ from dsmrctl.errors import DsmrError
 from dsmrctl.flashing import filesystem
 from dsmrctl.virtual import runtime
 from dsmrctl.virtual.air import Air
+from dsmrctl.virtual.line import Line
 from dsmrctl.virtual.oled import WIRED, Display
 
 if TYPE_CHECKING:
     from dsmrctl.virtual.clock import Conductor
 
 CHIP = Path(__file__).parent / "chip"
-HEAD = struct.Struct("<cxHxxxxq")
 # What MicroPython leaves to Python on this chip (ports/esp8266/main.c).
 HEAP = 38 * 1024
 # What boot.py and an empty main.py that runs hold of it here, as a test measures: the app's bytes
@@ -94,7 +91,7 @@ class VirtualBoard:
         self._heap = heap
         self._patience_s = patience_s
         self._process: subprocess.Popen[bytes] | None = None
-        self._line: socket.socket | None = None
+        self._line: Line | None = None
         self._events: list[tuple[int, int, bytes, int, bytes]] = []
         self._numbers = itertools.count()
         self._mains: dict[str, int] | None = None
@@ -158,8 +155,7 @@ class VirtualBoard:
         finally:
             theirs.close()
         assert self._process.stdout is not None
-        os.set_blocking(self._process.stdout.fileno(), False)
-        self._line = ours
+        self._line = Line(ours, self._process.stdout)
         self.pins.clear()
         self._events.clear()
         self._fed_s = 0.0
@@ -194,9 +190,7 @@ class VirtualBoard:
         if thread is not None and thread is not threading.current_thread():
             thread.join()
             self._thread = None
-        self._listen_to(process)
-        assert process.stdout is not None
-        process.stdout.close()
+        self._note(line.printed())
         line.close()
 
     # What the board is given
@@ -255,9 +249,9 @@ class VirtualBoard:
             heapq.heappush(self._events, (at_us, next(self._numbers), kind, number, content))
 
     def _send(self, kind: bytes, number: int, content: bytes = b"") -> None:
-        with self._lock, contextlib.suppress(OSError):
+        with self._lock:
             if self._line is not None:
-                self._line.sendall(HEAD.pack(kind, len(content), number) + content)
+                self._line.send(kind, number, content)
 
     # What it does
 
@@ -337,39 +331,28 @@ class VirtualBoard:
             self.now_us = self.deadline_us = self.now_us + _BOOT_US
 
     def _note(self, text: str) -> None:
-        self.log = (self.log + text)[-_LOG_MOST:]
-
-    def _listen_to(self, process: subprocess.Popen[bytes]) -> None:
-        assert process.stdout is not None
-        with contextlib.suppress(BlockingIOError):
-            while data := os.read(process.stdout.fileno(), 65536):
-                self._note(data.decode("utf-8", "replace"))
+        if text:
+            self.log = (self.log + text)[-_LOG_MOST:]
 
     def _take(self, timeout_s: float) -> bool:
         """One thing it tells, waiting at most so long. False: nothing, or it ended."""
         process, line = self._process, self._line
         if process is None or line is None:
             return False
-        assert process.stdout is not None
-        ready, _, _ = select.select([line, process.stdout], [], [], timeout_s)
-        if process.stdout in ready:
-            self._listen_to(process)
-        if line not in ready:
-            return process.stdout in ready
-        head = _exactly(line, HEAD.size)
-        if head is None:
-            if process is self._process:
+        told = line.take(timeout_s)
+        if told is None or told.kind in b"WDR":
+            self._note(line.printed())
+        if told is None:
+            if line.over and process is self._process:
                 code = process.wait()
-                self._listen_to(process)
+                self._note(line.printed())
                 # The program itself died, which no chip does.
                 self.faults.append(f"the MicroPython program ended by itself ({code})")
                 self.restarts = False
                 self._again("CRASH")
             return False
-        kind, size, number = HEAD.unpack(head)
-        content = _exactly(line, size) or b""
         with self._lock:
-            self._handle(kind, number, content)
+            self._handle(*told)
             self._lock.notify_all()
         return True
 
@@ -419,16 +402,3 @@ class VirtualBoard:
                 # A loop without end: the chip's watchdog ends it after its five seconds.
                 self.now_us += int(_DOG_S * 1e6)
                 self._again("WDT")
-
-
-def _exactly(line: socket.socket, size: int) -> bytes | None:
-    data = b""
-    while len(data) < size:
-        try:
-            part = line.recv(size - len(data))
-        except OSError:
-            return None
-        if not part:
-            return None
-        data += part
-    return data

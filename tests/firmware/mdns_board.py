@@ -85,15 +85,15 @@ imported = gc.mem_alloc()
 # As much of lib/board.py as the names need.
 class Board:
     kind = "blink"
-    hardware = "esp01s"
     version = "1.2.3"
-    port = 8080
+    app = None
+    record = {"hardware": "esp01s", "port": 8080}
 
     def rare(self, module, *more):
-        before = self.names.host
+        before = self.wifi.host
         mdns.answer(self, *more)
-        if self.names.host != before:
-            print("renamed", self.names.host)
+        if self.wifi.host != before:
+            print("renamed", self.wifi.host)
 
     def later(self, ms, event, module):
         return self.loop.after(ms, lambda: self.rare(module, event))
@@ -101,10 +101,9 @@ class Board:
 
 board = Board()
 board.loop = loop
-board.host = host
 board.ident = ident
 board.named = name
-board.names = resident.Wifi(board)
+board.wifi = resident.Wifi(board, host)
 loop.timers.clear()  # the network is there when the test says so
 
 

@@ -43,15 +43,17 @@ import gc
 import oled
 class Board:
     pins = {pins}
+held = free = None
+# It gives back nothing: not even that would find room.
 def fill(size):
-    held = free = None
+    global held, free
     try:
         while True:
             held = (held, bytearray(size))
-            free = (free, bytearray(size))
+            if size > 32:
+                free = (free, bytearray(size))
     except MemoryError:
         pass
-    return held, free
 def largest():
     for size in range(2048, 0, -16):
         try:
@@ -67,9 +69,9 @@ for _ in range(3):
     kept = gc.mem_alloc() - before
     before = gc.mem_alloc()
 print("kept", kept)
-held, free = fill(224)
-rest = fill(32)
-del free
+fill(224)
+fill(32)
+free = None
 gc.collect()
 print("largest", largest())
 print("answer", oled.answer(Board, show))
@@ -149,8 +151,8 @@ LINES = {
     ("proportional", 8, 7, 99999, "mains", False, "fr"): [
         *("Proportionnel", "8%", "Prelev.      7 W", "Injection99999 W", "Pas de secteur"),
     ],
-    ("proportional", 66, 1, 1, "AutoConnectAP", False, "en"): [
-        *("Proportional", "66%", "Import       1 W", "Export       1 W", "AutoConnectAP"),
+    ("hand", 66, 1, 1, "AutoConnectAP", False, "en"): [
+        *("By hand", "66%", "Import       1 W", "Export       1 W", "AutoConnectAP"),
     ],
 }
 

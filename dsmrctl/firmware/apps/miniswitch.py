@@ -9,7 +9,7 @@ class App(switching.Switching):
         gpio, self.rests = board.pins["relay"]
         self.pin = machine.Pin(gpio, machine.Pin.OUT, value=self.rests)
         self.led = None
-        self.beats = 0
+        self.pulses = 0
         # Its LED's test: three blinks.
         self.test = ()
         if "led" in board.pins:
@@ -23,11 +23,11 @@ class App(switching.Switching):
         self.pin(self.rests ^ (self.level > 0))
         if self.led and not self.test and not self.board.blinks:
             # 500 ms on and off while no frames come.
-            self.light(self.beats & 2 if self.silent else self.level)
+            self.light(self.pulses & 2 if self.silent else self.level)
 
-    def beat(self):
-        self.beats += 1
-        switching.Switching.beat(self)
+    def pulse(self):
+        self.pulses += 1
+        switching.Switching.pulse(self)
 
     # Also for someone who asks which board this is.
     def light(self, on):

@@ -1,5 +1,5 @@
 # The monitor: bars of LEDs for export and import, and a warning before a quarter becomes a peak.
-
+# pyright: reportAttributeAccessIssue=false
 from ..core import ledbar, warning
 from ..lib import frames
 
@@ -15,12 +15,11 @@ class App:
         self.warning = warning.PeakWarning()
         self.values = None
         self.silent = True
-        self.beats = 0
+        self.pulses = 0
         # Export 1 to 5, import 1 to 4, peak, status: so they are tested, too.
         self.pins = self.test = ()
         self.frames = frames.Frames(board, self.heard)
         board.loop.after(0, self.listen)
-        board.loop.after(250, self.beat, 250)
 
     # The serial line is ours: two of the LEDs hang on it. Nobody hands us a network by it any more.
     def listen(self):
@@ -45,12 +44,13 @@ class App:
         self.warning.take(ms, values)
         self.show()
 
-    # Four times a second.
-    def beat(self):
-        self.beats += 1
+    # Four times a second, the network's beat included: see board.py.
+    def pulse(self):
+        self.pulses += 1
         if not self.silent and self.frames.age() > 10000:
             self.silent = True
         self.show()
+        self.board.wifi.check()
 
     # How many of each bar are lit, and the two lamps: 0 dark, 1 lit, 2 it blinks.
     def lit(self):
@@ -76,9 +76,9 @@ class App:
             elif place < _EXPORT + _IMPORT:
                 pin(place - _EXPORT < imports)
             elif pin is self.pins[-1]:
-                pin(self.beats & 2 if status > 1 else status)
+                pin(self.pulses & 2 if status > 1 else status)
             else:
-                pin(self.beats & 1 if peak > 1 else peak)
+                pin(self.pulses & 1 if peak > 1 else peak)
 
     # Also for someone who asks which board this is: all of them.
     def light(self, on):

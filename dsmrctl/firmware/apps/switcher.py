@@ -1,4 +1,5 @@
 # The switcher: what would be exported heats a boiler, by whole cycles of the mains; or a switch.
+# pyright: reportAttributeAccessIssue=false
 import machine
 import time
 
@@ -15,10 +16,10 @@ class App(switching.Switching):
         self.fuel = self.cycle = 0
         self.crossed = time.ticks_us()
         self.second = self.heats = False
-        # Zero crossings come: so many, and as many as the last beat saw.
+        # Zero crossings come: so many, and as many as the last pulse saw.
         self.mains = False
         self.seen = self.crossings = 0
-        # The display, if there is one; what it shows, and for how many beats.
+        # The display, if there is one; what it shows, and for how many pulses.
         self.oled = board.rare("oled", None)
         self.shown = None
         self.shown_for = 0
@@ -51,10 +52,10 @@ class App(switching.Switching):
         if not self.level:
             self.heats = False
 
-    def beat(self):
+    def pulse(self):
         self.mains = self.crossings != self.seen
         self.seen = self.crossings
-        switching.Switching.beat(self)
+        switching.Switching.pulse(self)
         # A second of the mains.
         self.fuel = 100
         self.shown_for += 1
@@ -67,11 +68,17 @@ class App(switching.Switching):
 
     # What the display says.
     def told(self):
-        values = self.values or (0, 0, 0, 0)
-        connection = self.board.wifi.online and (2 if not self.silent else 1) or 0
-        mode = "hand" if self.hand is not None else self.switch.mode
+        wifi = self.board.wifi
+        values = (0, 0, None, None) if self.silent else self.values
         return (
-            mode, self.level * 2, values[2], values[3], connection, self.inverted, self.language,
+            "hand" if self.hand is not None else self.switch.mode,
+            self.level * 2,
+            values[2],
+            values[3],
+            "wifi" if not wifi.online else "silent" if self.silent
+            else wifi.ip() if self.mains else "mains",
+            self.inverted,
+            self.language,
         )  # fmt: skip
 
     # For someone who asks which board this is.

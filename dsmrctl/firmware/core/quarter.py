@@ -83,10 +83,10 @@ class Quarter:
             quarter_w = (wh - start) * 4
         self.quarter_w = quarter_w
         # Judged once a minute from minute 5; between two judgements the last one stands.
-        if quarter_w is None:
+        if quarter_w is None or elapsed < 300:
             self.forecast_w = None
             self._minute = 0
-        elif elapsed >= 300 and elapsed // 60 != self._minute:
+        elif elapsed // 60 != self._minute:
             self._minute = elapsed // 60
             self.forecast_w = forecast(quarter_w, power_w if self.power else None, elapsed)
         return ended

@@ -27,11 +27,12 @@ def read(data: bytes):
     rest = data[end + 1 :]
     n = None
     if rest != b"}":
-        tag = len(rest) - 20
-        if rest[:5] != b',"n":' or rest[tag : tag + 6] != b',"m":"' or rest[-2:] != b'"}':
+        at = len(rest) - 20
+        if at < 6 or rest[:5] != b',"n":' or rest[at : at + 6] != b',"m":"' or rest[-2:] != b'"}':
             return None
-        n = counter(rest[5:tag])
-        if n is None or b'"' in rest[tag + 6 : -2] or b"\\" in rest[tag + 6 : -2]:
+        n = counter(rest[5:at])
+        tag = rest[at + 6 : -2]
+        if n is None or b'"' in tag or b"\\" in tag or min(tag) < 32 or max(tag) > 126:
             return None
     values = []
     for text in data[start:end].split(b","):

@@ -93,7 +93,7 @@ class Loop:
 # The station: is it up, and who asks for this board by name? What is rare is done by others: the
 # start, the access point and new networks by joining.py, the talk about names by mdns.py.
 class Wifi:
-    def __init__(self, board):
+    def __init__(self, board, host):
         self.board = board
         self.station = network.WLAN(network.STA_IF)
         self.online = self.had = False
@@ -105,14 +105,14 @@ class Wifi:
         # So long after that joining looks what to do when there is still no network.
         self.patience = 15000
         # In lower case and without .local; two boards of a kind differ by a number.
-        self.host = self.plain = board.host
+        self.host = self.plain = host
         self.number = 1
-        self.id = b"\tid=" + board.ident.encode()
         self.socket = self.timer = None
         self.turn = 0
         self.name = b""
         board.loop.after(0, self.check)
-        board.loop.after(250, self.check, 250)
+        # An app that has a pulse of its own calls check by it.
+        board.loop.after(250, getattr(board.app, "pulse", self.check), 250)
 
     def ip(self):
         return self.station.ifconfig()[0]
@@ -158,6 +158,9 @@ class Wifi:
 
 
 class Board:
+    # Of the class, where choose.py finds it when all else has failed.
+    app = None
+
     # Loads a module of lib, calls its answer(board, *more), and forgets it.
     def rare(self, name, *more):
         # Low in the heap and close together: garbage between would leave holes.
@@ -260,7 +263,7 @@ def prepare(slot, record, dog, uart, heard, unconfirmed):
     board.rare("events", "begin", record, dog, uart, unconfirmed, app)
     board.rare("settings", None)
     board.configure()
-    board.wifi = board.names = Wifi(board)
+    board.wifi = Wifi(board, record.get("host", "dsmr_" + board.kind))
     board.rare("joining", board.wifi, "start")
     if heard:
         board.rare("portal", heard)
@@ -268,18 +271,13 @@ def prepare(slot, record, dog, uart, heard, unconfirmed):
     for used in (Loop, Wifi, app):
         used.__init__ = None
     gc.threshold(2000)
-    return board.loop.turn, board.app.stop
+    return board.loop.turn
 
 
 def start(*given):
     global number, prepare
-    turn, stop = prepare(*given)
+    turn = prepare(*given)
     del number, prepare
     gc.collect()
-    try:
-        while True:
-            turn()
-    except Exception:
-        # The restart comes in two seconds; the outputs rest now.
-        stop()
-        raise
+    while True:
+        turn()

@@ -51,10 +51,9 @@ def blink(board):
 def begin(board, record, dog, uart, unconfirmed, app):
     board.loop.first = uart
     board.kind = record["board"]
-    board.hardware = record["hardware"]
     board.pins = record["pins"]
-    board.port = record.get("port", 80)
-    board.host = record.get("host", "dsmr_" + board.kind)
+    board.record = record
+    record["port"] = record.get("port", 80)
     board.version = version(board.slot)
     mac = network.WLAN(network.STA_IF).config("mac")
     board.ident = "%02x%02x%02x" % (mac[3], mac[4], mac[5])
@@ -68,7 +67,7 @@ def begin(board, record, dog, uart, unconfirmed, app):
     board.renamed = False
     board.up_ms = 0
     board.ticked = time.ticks_ms()
-    board.app = app(board)
+    type(board).app = app(board)
     board.later(3600000, "tick")
     if unconfirmed:
         board.later(30000, "confirm")
@@ -76,7 +75,7 @@ def begin(board, record, dog, uart, unconfirmed, app):
         board.rare("info", RuntimeError("the watchdog, or the chip itself, restarted the board"))
     door = socket.socket()
     door.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    door.bind(("0.0.0.0", board.port))
+    door.bind(("0.0.0.0", record["port"]))
     door.listen(2)
     door.setblocking(False)
     board.door = door

@@ -90,5 +90,7 @@ class Frames:
         self.taken += 1
         ms = self.age()
         self.at = time.ticks_ms()
-        self.heard(found[1], ms if ms is not None and ms < 3000000 else None)
+        # Of a foreign order the first seven are known.
+        values = found[1] if found[0] else found[1][:7]
+        self.heard(values, ms if ms is not None and ms < 3000000 else None)
         return True

@@ -11,7 +11,7 @@ def answer(board, client):
     board.wifi.asked = time.ticks_ms()
     file = client.path[:11] == "/api/files/"
     stream = client.call == "files"
-    plain = board.names.host + ".local"
+    plain = board.wifi.host + ".local"
     # A page elsewhere cannot send such a type without asking first, and a name that was bent to
     # this address is not one of ours.
     if (

@@ -35,11 +35,11 @@ def info(board):
     settings = store.read("/settings.json") or {}
     return {
         "board": board.kind,
-        "hw": board.hardware,
+        "hw": board.record["hardware"],
         "fw": board.version,
         "id": board.ident,
         "name": board.named,
-        "host": board.names.host + ".local",
+        "host": board.wifi.host + ".local",
         "language": settings.get("language", "nl"),
         "micropython": "%d.%d.%d" % tuple(sys.implementation.version[:3]),
         "frames": [1, 2],

@@ -8,13 +8,13 @@ GROUP = ("224.0.0.251", 5353)
 
 def answer(board, what, *more):
     if what == "heard":
-        heard(board.names, *more)
+        heard(board.wifi, *more)
     elif what == "step":
-        step(board.names)
+        step(board.wifi)
     elif what == "start":
-        start(board.names, *more)
+        start(board.wifi, *more)
     else:
-        stop(board.names)
+        stop(board.wifi)
 
 
 def later(names, ms):
@@ -94,7 +94,7 @@ def records(names):
     for text in (
         "txtvers=1",
         "board=" + board.kind,
-        "hw=" + board.hardware,
+        "hw=" + board.record["hardware"],
         "fw=" + board.version,
         "id=" + board.ident,
         "frames=1,2",
@@ -106,11 +106,11 @@ def records(names):
         name = names.name + kind
         yield b"\t_services\7_dns-sd\4_udp" + b"\5local\0", 12, kind
         yield kind, 12, name
-        yield name, 33, pack(">3H", 0, 0, board.port) + dash
+        yield name, 33, pack(">3H", 0, 0, board.record["port"]) + dash
         yield name, 16, txt
     for name in host, dash:
         yield name, 1, names.own
-        yield name, 16, names.id
+        yield name, 16, b"\tid=" + names.board.ident.encode()
     yield b"", 0, b""
 
 
@@ -195,20 +195,21 @@ def heard(names, b, sender):
         pass  # what came before it counts
     if lost:
         at = b.find(b"\tid=")
-        ident = b[at : at + 10]
+        ident = b[at + 4 : at + 10]
+        own = names.board.ident.encode()
         if at < 0:
             # No board of ours: it may have the name, but not by asking when it is ours.
             if names.turn > 3 and not told:
                 lost = 0
-        elif ident >= names.id:
+        elif ident >= own:
             # The lower id keeps the name, and says so if it is not doing that already.
-            if told and ident > names.id and not names.timer:
+            if told and ident > own and not names.timer:
                 names.turn = 4
                 later(names, 100)
             lost = 0
     if lost:
         if lost & 2 and len(names.name) < 40:
-            names.name = label(names.name[1:] + b"-" + names.id[4:])
+            names.name = label(names.name[1:] + b"-" + names.board.ident.encode())
         if lost & 1 and names.number < 99:
             names.number += 1
             names.host = "%s-%d" % (names.plain, names.number)

@@ -18,7 +18,7 @@ def answer(board, client):
             found = [] if path == "/0wifi" else scan(board.wifi)
             client.reply(200, None, "text/html; charset=utf-8", page(board.slot, found))
     elif path == "/info":
-        text = "%s %s %s %s" % (board.kind, board.hardware, board.version, board.ident)
+        text = "%s %s %s %s" % (board.kind, board.record["hardware"], board.version, board.ident)
         client.reply(200, text.encode(), "text/plain")
     else:
         # What phones and computers ask to find out whether they are behind a portal, and the rest.

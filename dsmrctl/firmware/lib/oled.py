@@ -15,6 +15,7 @@ _WORDS = """
 tariff,Dag/Nacht,Day/Night,Jour/Nuit
 injection,Injectie,Injection,Injection
 proportional,Proportioneel,Proportional,Proportionnel
+hand,Met de hand,By hand,A la main
 import,Afname,Import,Prelev.
 export,Injectie,Export,Injection
 wifi,Geen wifi,No WiFi,Pas de wifi

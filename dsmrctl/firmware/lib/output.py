@@ -19,7 +19,7 @@ def answer(board, client):
             return refuse(client, "level", "of a relay is 0 or 100")
     if not whole(minutes, 1, 240):
         return refuse(client, "minutes", "is between 1 and 240 min")
-    app.left = minutes * 240  # beats
+    app.left = minutes * 240  # pulses
     app.hand = None if level is None else level * switch.STEPS // 100
     app.show()
     client.reply(200, {})

@@ -33,7 +33,7 @@ class Line:
         board = self.board
         if not board.wifi.online:
             return ""
-        port = "" if board.port == 80 else ":%d" % board.port
+        port = "" if board.record["port"] == 80 else ":%d" % board.record["port"]
         return "http://%s%s/" % (board.wifi.ip(), port)
 
     def joining(self):

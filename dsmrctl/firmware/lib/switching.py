@@ -1,4 +1,5 @@
 # What a mini switch and a switcher have in common: frames, a rule, and an output by hand.
+# pyright: reportAttributeAccessIssue=false
 from ..core import switch
 from . import frames
 
@@ -10,7 +11,7 @@ class Switching:
         self.board = board
         # What decides, the one of the mode.
         self.rule = self.switch = switch.Switch()
-        # By hand, so many steps, and for so many beats more.
+        # By hand, so many steps, and for so many pulses more.
         self.hand = None
         self.left = 0
         # The steps that are at the output now; the last frame.
@@ -19,7 +20,6 @@ class Switching:
         # No frame for ten seconds, or none yet.
         self.silent = True
         self.frames = frames.Frames(board, self.heard)
-        board.loop.after(250, self.beat, 250)
 
     # The settings, at the start and when they change.
     def configure(self, settings):
@@ -37,8 +37,8 @@ class Switching:
         self.rule.follow(ms, values[4], values[2], values[3])
         self.show()
 
-    # Four times a second.
-    def beat(self):
+    # Four times a second, the network's beat included: see board.py.
+    def pulse(self):
         if not self.silent and self.frames.age() > 10000:
             self.silent = True
             self.rule.clear()
@@ -47,6 +47,7 @@ class Switching:
             if self.left <= 0:
                 self.hand = None
         self.show()
+        self.board.wifi.check()
 
     def show(self):
         self.level = self.rule.level if self.hand is None else self.hand

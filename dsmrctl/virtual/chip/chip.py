@@ -25,6 +25,8 @@ _granted_us = 0
 _worked = 0
 _fed_us = None
 _told_us = 0
+# Before this time nothing is due: no alarm, no zero crossing, no bite of the watchdog.
+due_us = 0
 _ready = uselect.poll()
 _ready.register(line, uselect.POLLIN)
 
@@ -100,21 +102,27 @@ def price(us):
     global _now_us
     if simulated and irq_us is None:
         _now_us += us
-        _after()
+        if _now_us >= due_us:
+            _after()
 
 
 def _after():
+    global due_us
+    now = now_us()
+    # A crossing of the mains is found late rather than looked for at each price.
+    due_us = now + 20_000 if on_time else now + 1_000_000
     if on_time:
         on_time()
-    if _fed_us is not None and now_us() - _fed_us > _DOG_US:
+    if _fed_us is not None and now - _fed_us > _DOG_US:
         reset("WDT")
     for alarm in list(alarms) if alarms else ():
-        if now_us() >= alarm.due:
+        if now >= alarm.due:
             if alarm.every:
                 alarm.due += alarm.every
             else:
                 alarms.remove(alarm)
             alarm.callback(alarm)
+        due_us = min(due_us, alarm.due)
 
 
 def feed():

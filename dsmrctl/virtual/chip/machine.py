@@ -173,6 +173,7 @@ class Timer:
         self.every = period * 1000 if mode == Timer.PERIODIC else 0
         self.callback = callback
         chip.alarms.append(self)
+        chip.due_us = 0
 
     def deinit(self):
         if self in chip.alarms:

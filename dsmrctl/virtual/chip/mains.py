@@ -28,6 +28,7 @@ def wire(told):
     machine._gate = told["gate"] if told else None
     machine._quiet = bool(told and not told.get("loud"))
     if not told:
+        _fired[0] = _fired[1] = 0
         _tell()
 
 

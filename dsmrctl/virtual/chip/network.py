@@ -17,6 +17,8 @@ _since = 0
 _status = STAT_IDLE
 _ap = {"ssid": "MicroPython-", "open": True}
 _told = None
+# Something may have changed that decides whether there still is a connection.
+_new = True
 
 
 def hostname(name=None):
@@ -24,14 +26,18 @@ def hostname(name=None):
 
 
 def _on_air(air):
-    global _air
+    global _air, _new
     _air = air
+    _new = True
     _judge()
 
 
 # What became of the connection by now.
 def _judge():
-    global _status, _since, _told
+    global _status, _since, _told, _new
+    if _status == STAT_GOT_IP and not _new:
+        return _status
+    _new = False
     if not _active[0] or _wanted is None:
         _status = STAT_IDLE
     else:
@@ -69,7 +75,9 @@ class WLAN:
     def active(self, new=None):
         if new is None:
             return _active[self.which]
+        global _new
         _active[self.which] = bool(new)
+        _new = True
         _judge()
 
     def connect(self, ssid=None, key=None, **more):
@@ -82,8 +90,9 @@ class WLAN:
         _judge()
 
     def disconnect(self):
-        global _wanted
+        global _wanted, _new
         _wanted = None
+        _new = True
         _judge()
 
     def isconnected(self):

@@ -70,8 +70,11 @@ class poll:
         while not found and chip.now_us() < until:
             chip.wait(until, self._look)
             found = self._look(0)
-        if found:
-            chip.worked()
+        # A client may wait for what is read of its connection; nobody does for datagrams, bytes of
+        # the serial line and time.
+        for stream, event in found:
+            if getattr(stream, "kind", 0):
+                chip.worked()
         return iter(found)
 
     def poll(self, ms=-1):

@@ -83,6 +83,7 @@ class socket:
         if len(_tcp) >= _MOST_TCP:
             raise OSError(12)
         _tcp.add(id(self))
+        chip.worked()
         self.real.bind(_real((chip.config["address"], 0)))
         self.real.connect(_real(address))
 
@@ -95,6 +96,7 @@ class socket:
     def _out(self):
         if not network.up():
             raise OSError(118)  # EHOSTUNREACH of lwIP
+        chip.worked()
 
     def sendto(self, data, address):
         self._out()
@@ -122,7 +124,9 @@ class socket:
         return self.real.readinto(buffer, size) if size >= 0 else self.real.readinto(buffer)
 
     def close(self):
-        _tcp.discard(id(self))
+        if id(self) in _tcp:
+            chip.worked()
+            _tcp.discard(id(self))
         self.real.close()
 
 

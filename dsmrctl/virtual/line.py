@@ -1,0 +1,73 @@
+"""The line between a virtual chip and its desk, and what the program prints beside it.
+
+Everything on it is 16 bytes, kind, length and number, and as many bytes of content; chip/chip.py
+knows the same form.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import struct
+from typing import IO, NamedTuple
+
+_HEAD = struct.Struct("<cxHxxxxq")
+
+
+class Told(NamedTuple):
+    """One thing that was told, by the letter of its kind."""
+
+    kind: bytes
+    number: int
+    content: bytes
+
+
+class Line:
+    """The desk's end of it; `output` is the program's output, which never blocks here."""
+
+    def __init__(self, end: socket.socket, output: IO[bytes]) -> None:
+        self._end, self._output = end, output
+        self._came = b""
+        self.over = False
+        os.set_blocking(output.fileno(), False)
+
+    def send(self, kind: bytes, number: int, content: bytes = b"") -> None:
+        """Tells the chip; one that is gone hears nothing."""
+        with contextlib.suppress(OSError):
+            self._end.sendall(_HEAD.pack(kind, len(content), number) + content)
+
+    def take(self, timeout_s: float) -> Told | None:
+        """What comes next. None: nothing did in so many seconds, or the program ended (`over`)."""
+        while True:
+            came = self._came
+            if len(came) >= _HEAD.size:
+                kind, size, number = _HEAD.unpack_from(came)
+                end = _HEAD.size + size
+                if len(came) >= end:
+                    self._came = came[end:]
+                    return Told(kind, number, came[_HEAD.size : end])
+            try:
+                self._end.settimeout(timeout_s)
+                part = self._end.recv(65536)
+            except TimeoutError:
+                return None
+            except OSError:
+                part = b""
+            if not part:
+                self.over = True
+                return None
+            self._came += part
+
+    def printed(self) -> str:
+        """What the program printed since it was last asked."""
+        text = b""
+        with contextlib.suppress(BlockingIOError):
+            while data := os.read(self._output.fileno(), 65536):
+                text += data
+        return text.decode("utf-8", "replace")
+
+    def close(self) -> None:
+        """Both ends of it."""
+        self._output.close()
+        self._end.close()
