@@ -79,8 +79,10 @@ class VirtualBoard:
         self.wifi = 0
         self.access_point: str | None = None
         self.rtc = b""
-        # Half cycles of the mains that its triac let through in a second, of either polarity.
+        # Half cycles of the mains that its triac let through in a second, of either polarity; and
+        # all of them since its start.
         self.conducted = (0, 0)
+        self.halves = 0
         self.log = ""
         self.on_serial: Callable[[bytes], None] | None = None
         self.cut = False
@@ -180,7 +182,7 @@ class VirtualBoard:
         with self._lock:
             process, self._process = self._process, None
             line, self._line = self._line, None
-        self.conducted = (0, 0)
+        self.conducted, self.halves = (0, 0), 0
         if process is None or line is None:
             return
         process.kill()
@@ -255,6 +257,12 @@ class VirtualBoard:
 
     # What it does
 
+    def catch_up(self) -> None:
+        """In simulated time: it comes to this moment, and has told what it did until then."""
+        if self.clock is not None and self._process is not None:
+            self._send(b"G", self.clock.now_us)
+            self._until_it_waits()
+
     def files(self) -> dict[str, bytes]:
         """The files on its flash now, by their path."""
         with self.flash.open("rb") as file:
@@ -268,8 +276,7 @@ class VirtualBoard:
             self._figures = None
         self._send(b"h", 0)
         if self.clock is not None:
-            self._send(b"G", self.now_us)
-            self._until_it_waits()
+            self.catch_up()
         else:
             with self._lock:
                 self._lock.wait_for(lambda: self._figures is not None, self._patience_s)
@@ -303,7 +310,8 @@ class VirtualBoard:
         elif kind == b"A":
             self.access_point = content.decode()
         elif kind == b"E":
-            self.conducted = struct.unpack("<HH", content)
+            *conducted, positive, negative = struct.unpack("<HHII", content)
+            self.conducted, self.halves = tuple(conducted), positive + negative
         elif kind == b"X":
             self.faults.append(content.decode())
         elif kind == b"H":

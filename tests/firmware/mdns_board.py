@@ -87,7 +87,6 @@ class Board:
     kind = "blink"
     version = "1.2.3"
     app = None
-    record = {"hardware": "esp01s", "port": 8080}
 
     def rare(self, module, *more):
         before = self.wifi.host
@@ -101,6 +100,7 @@ class Board:
 
 board = Board()
 board.loop = loop
+board.record = {"hardware": "esp01s", "port": 8080}
 board.ident = ident
 board.named = name
 board.wifi = resident.Wifi(board, host)

@@ -11,9 +11,10 @@ _wired = None
 _next_us = 0
 _halves = 0
 _conducts = False
-# Half cycles that conducted in this second, of either polarity; and what was told last.
-_fired = [0, 0]
-_told = b"\0\0\0\0"
+# Half cycles that conducted, of either polarity: in this second, and in all; in the second before.
+_fired = [0, 0, 0, 0]
+_second = (0, 0)
+_told = None
 
 
 # {"zero_cross": gpio, "gate": gpio, "late_us": how late interrupts come, "loud": tell each pulse};
@@ -28,8 +29,7 @@ def wire(told):
     machine._gate = told["gate"] if told else None
     machine._quiet = bool(told and not told.get("loud"))
     if not told:
-        _fired[0] = _fired[1] = 0
-        _tell()
+        _end()
 
 
 def _catch_up():
@@ -38,6 +38,7 @@ def _catch_up():
     while _next_us <= now:
         if _conducts:
             _fired[_halves & 1] += 1
+            _fired[2 + (_halves & 1)] += 1
         _halves += 1
         # A gate that is held fires the next half too.
         _conducts = machine._levels.get(_wired["gate"]) == 1
@@ -47,13 +48,21 @@ def _catch_up():
         chip.irq_us = None
         _next_us += HALF_US
         if _halves % 100 == 0:
-            _tell()
+            _end(_fired[0], _fired[1])
+    _tell()
+
+
+# A second of the mains is over.
+def _end(one=0, other=0):
+    global _second
+    _second = (one, other)
+    _fired[0] = _fired[1] = 0
+    _tell()
 
 
 def _tell():
     global _told
-    told = struct.pack("<HH", _fired[0], _fired[1])
-    _fired[0] = _fired[1] = 0
+    told = struct.pack("<HHII", _second[0], _second[1], _fired[2], _fired[3])
     if told != _told:
         _told = told
         chip.tell(b"E", _next_us, told)
