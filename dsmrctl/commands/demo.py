@@ -16,8 +16,10 @@ from dsmrctl.terminal.output import Terminal
 if TYPE_CHECKING:
     from dsmrctl.virtual.rack import Rack
 
-# A bright evening while dinner is cooked: import and export take turns, and the forecast is near.
-BRIGHT = "2026-06-18T18:34"
+# A bright afternoon with clouds: enough to spare for the loads, and not all the time.
+BRIGHT = "2026-06-18T16:49"
+
+ACTING = ("miniswitch", "switcher", "monitor")
 
 Start = Annotated[
     str,
@@ -33,7 +35,7 @@ Boards = Annotated[
     typer.Option(
         "--board",
         metavar="BOARD",
-        help="Boot this board too, from its flash image under a real MicroPython; may be repeated.",
+        help="Boot the interface and this board only; may be repeated. All four when left out.",
     ),
 ]
 
@@ -51,11 +53,11 @@ def demo(
     """A household on this computer: meter, frames and a live view.
 
     A house with solar panels, a car and a smart meter, invented second by second.
-    Its telegrams go over a serial line into an interface board, whose flash image
-    a real MicroPython boots; you see the frames that come out, and so does
-    `dsmrctl listen` in another terminal. Its page is where the title says. Where no
-    board can be booted, and at another --speed, `dsmrctl serve` takes its place.
-    Nothing leaves this computer.
+    Its telegrams go over a serial line into an interface board; a mini switch with
+    a pool pump, a switcher with a boiler and a monitor hear the frames, and the
+    meter feels what they switch. Each is its own flash image under a real
+    MicroPython, with its page. Where no board can be booted, and at another --speed,
+    `dsmrctl serve` takes the interface's place. Nothing leaves this computer.
 
     \b
     Examples:
@@ -74,7 +76,7 @@ def demo(
     address, port = carried(address, port)
     if not terminal.live:
         terminal.note(f"a household on {begin:%d %B %Y, %H:%M}, seed {seed}, frames on {address}")
-    names = _names(terminal, board or [], address, times)
+    names = _names(terminal, board, address, times)
     with (
         multicast.Receiver(address, port, [LOOPBACK]) as receiver,
         _booted(terminal, names, address, port) as rack,
@@ -84,10 +86,9 @@ def demo(
             port,
             seed=seed,
             speed=times,
-            interface=rack.boards.get("interface") if rack else None,
+            rack=rack,
         ),
     ):
-        hints = list(rack.urls.values()) if rack else []
         try:
             # Ten seconds without a frame would be a fault of ours, not of the household.
             return follow(
@@ -96,7 +97,8 @@ def demo(
                 count=count,
                 timeout=10.0,
                 duration=duration,
-                title=" ".join(["dsmrctl demo", *hints]),
+                title="dsmrctl demo",
+                beside=rack.shown if rack else None,
             )
         except errors.NoAnswer as few:
             raise errors.NoAnswer(
@@ -104,14 +106,17 @@ def demo(
             ) from None
 
 
-def _names(terminal: Terminal, asked: list[str], address: str, speed: float | None) -> list[str]:
-    """The boards to boot: the interface where it can be, and those asked for.
+def _names(
+    terminal: Terminal, wanted: list[str] | None, address: str, speed: float | None
+) -> list[str]:
+    """The boards to boot: the interface where it can be, and those asked for, or all.
 
     Raises UsageError when those asked for cannot be.
     """
     from dsmrctl.network.multicast import is_multicast
     from dsmrctl.virtual import runtime
 
+    asked = wanted or []
     if asked and not is_multicast(address):
         raise errors.UsageError(
             "boards hear frames of a multicast group only",
@@ -125,7 +130,7 @@ def _names(terminal: Terminal, asked: list[str], address: str, speed: float | No
             reason = "virtual boards need Linux"
         else:
             runtime.find()
-            return ["interface", *others]
+            return ["interface", *(others if wanted else ACTING)]
     except errors.DsmrError as error:
         if asked:
             raise

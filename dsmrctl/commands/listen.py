@@ -11,6 +11,8 @@ from dsmrctl.commands import reading
 from dsmrctl.terminal.output import Terminal
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from dsmrctl.network.frames import Intake, Received
     from dsmrctl.network.multicast import Receiver
 
@@ -76,8 +78,11 @@ def follow(
     timeout: float | None = None,
     duration: float | None = None,
     title: str = "dsmrctl listen",
+    beside: Callable[[bool], list[str]] | None = None,
 ) -> int:
     """Show what a receiver hears until `count`, silence of `timeout` or `duration`; exit code.
+
+    beside: lines of what else is to be seen, for the live view; given False, in ASCII.
 
     Raises NoAnswer when no good frame came in time, or fewer than `count`.
     """
@@ -85,7 +90,7 @@ def follow(
 
     intake = Intake(layout, key)
     view = (
-        Live(terminal, receiver, intake, title)
+        Live(terminal, receiver, intake, title, beside)
         if terminal.live
         else Lines(terminal, receiver, intake)
     )
@@ -236,11 +241,15 @@ def line_of(received: Received) -> str:
 class Live:
     """The live view of the newest frame."""
 
-    def __init__(self, terminal: Terminal, receiver: Receiver, intake: Intake, title: str) -> None:
+    def __init__(
+        self, terminal: Terminal, receiver: Receiver, intake: Intake, title: str,
+        beside: Callable[[bool], list[str]] | None = None,
+    ) -> None:  # fmt: skip
         from dsmrctl.terminal.live import LiveView
 
         self._screen = LiveView(terminal)
         self._title = title
+        self._beside = beside
         self._receiver = receiver
         self._intake = intake
         self._newest: Received | None = None
@@ -266,6 +275,8 @@ class Live:
         self._drawn = time.monotonic()
         view = view_of(self._receiver, self._intake, self._newest, silent_s)
         view.title = self._title
+        if self._beside is not None:
+            view.beside = self._beside(self._screen.fancy)
         self._screen.show(view)
 
 

@@ -42,6 +42,7 @@ class FrameView:
     """What the view of frames shows; None is unknown. Powers in W, registers in Wh, times in s.
 
     least_w: the least month peak that is billed; silent_s: after how long boards switch off.
+    beside: lines about what else there is, in place of the registers.
     Text from the network is made harmless here, not by the caller.
     """
 
@@ -62,6 +63,7 @@ class FrameView:
     elapsed_s: int | None = None
     values: dict[str, Any] = field(default_factory=dict)
     hints: Sequence[str] = ()
+    beside: Sequence[str] = ()
     title: str = "dsmrctl listen"
 
 
@@ -221,7 +223,8 @@ def render(view: FrameView, fancy: bool = True) -> Text:
     else:
         lines += [*_big_powers(view, fancy), Text()]
         lines += [*_quarter(view, fancy), Text()]
-        lines += [*_registers(view, fancy), Text(), *_foot(view, fancy)]
+        beside = [Text(f"  {safe(line, WIDTH)}") for line in view.beside]
+        lines += [*(beside or _registers(view, fancy)), Text(), *_foot(view, fancy)]
     lines = lines[: HEIGHT - 1]
     lines.append(Text("  Ctrl-C ends"))
     for line in lines:
@@ -239,7 +242,7 @@ class LiveView:
 
     def __init__(self, terminal: Terminal, console: Console | None = None) -> None:
         self._console = console or terminal.console()
-        self._fancy = self._console.encoding.lower().startswith("utf")
+        self.fancy = self._console.encoding.lower().startswith("utf")
         self._restore: Callable[[], Any] = lambda: None
 
     def __enter__(self) -> LiveView:
@@ -254,7 +257,7 @@ class LiveView:
 
     def show(self, view: FrameView) -> None:
         """Draw it now."""
-        self._live.update(render(view, self._fancy), refresh=True)
+        self._live.update(render(view, self.fancy), refresh=True)
 
     def __exit__(self, *raised: Any) -> None:
         self._live.__exit__(*raised)

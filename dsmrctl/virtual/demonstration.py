@@ -20,7 +20,9 @@ from dsmrctl import errors
 if TYPE_CHECKING:
     from dsmrctl.telegram.sources import Source
     from dsmrctl.virtual.board import VirtualBoard
+    from dsmrctl.virtual.loads import Loads
     from dsmrctl.virtual.meter_outlets import Outlet
+    from dsmrctl.virtual.rack import Rack
 
 LOOPBACK = "127.0.0.1"
 _TRY_S = 1.0
@@ -31,7 +33,8 @@ class Demonstration:
 
     `start` is an aware time; `speed` times the clock, None as fast as can be. `serial_line` False
     takes TCP between meter and gateway, as where there are no pseudo terminals (Windows).
-    interface: a board in real time that reads the meter and sends the frames; no gateway then.
+    rack: boards in real time. Its interface reads the meter and sends the frames, no gateway then;
+    the household feels what hangs on the others.
     """
 
     def __init__(
@@ -43,7 +46,7 @@ class Demonstration:
         seed: int = 1,
         speed: float | None = 1.0,
         serial_line: bool = sys.platform != "win32",
-        interface: VirtualBoard | None = None,
+        rack: Rack | None = None,
     ) -> None:
         from dsmrctl.virtual.meter_past import new_household_meter
 
@@ -51,7 +54,7 @@ class Demonstration:
         self.group, self.port = group, port
         self._speed = speed
         self._serial_line = serial_line
-        self._interface = interface
+        self._rack = rack
         self._stack = ExitStack()
         self._ending = threading.Event()
         self._error: Exception | None = None
@@ -60,11 +63,14 @@ class Demonstration:
         from dsmrctl.gateway.frame_maker import FrameMaker
         from dsmrctl.gateway.service import Gateway
         from dsmrctl.network.multicast import Sender
+        from dsmrctl.virtual.loads import Loads
         from dsmrctl.virtual.meter_outlets import MeterRun
 
         with ExitStack() as stack:
-            if self._interface is not None:
-                outlet: Outlet = BoardLine(self._interface)
+            interface = self._rack.boards.get("interface") if self._rack else None
+            if self._rack is not None and interface is not None:
+                loads = Loads(self.meter.household, self._rack.loads)
+                outlet: Outlet = BoardLine(interface, loads)
             else:
                 outlet, source = self._line(stack)
                 sender = stack.enter_context(Sender(self.group, self.port, LOOPBACK, ttl=0))
@@ -116,16 +122,21 @@ class Demonstration:
 
 
 class BoardLine:
-    """The line between a meter and a board: 115200 baud, as slow as the board's ring needs it."""
+    """The line between a meter and a board: 115200 baud, as slow as the board's ring needs it.
+
+    loads: what the household feels from the next second on.
+    """
 
     _PIECE = 64
     _PIECE_S = 64 * 10 / 115200
 
-    def __init__(self, board: VirtualBoard) -> None:
-        self._board = board
+    def __init__(self, board: VirtualBoard, loads: Loads | None = None) -> None:
+        self._board, self._loads = board, loads
 
     def send(self, raw: bytes) -> None:
         """A telegram, in the time that the line takes for it."""
+        if self._loads is not None:
+            self._loads.apply()
         for at in range(0, len(raw), self._PIECE):
             self._board.serial(raw[at : at + self._PIECE])
             time.sleep(self._PIECE_S)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from dsmrctl import boards
 from dsmrctl.virtual.board import VirtualBoard
 from dsmrctl.virtual.household import Household
@@ -46,9 +48,9 @@ class Load:
 class Loads:
     """The loads of one household; `apply` once a second. phase: 1, 2 or 3, where they hang."""
 
-    def __init__(self, household: Household, phase: int = 1) -> None:
+    def __init__(self, household: Household, loads: Iterable[Load] = (), phase: int = 1) -> None:
         self._household, self._phase = household, phase
-        self.loads: list[Load] = []
+        self.loads = list(loads)
 
     def hang(self, name: str, watts: int, board: VirtualBoard, hardware: boards.Hardware) -> Load:
         """A load at the output of a board of that hardware: its relay, or its gate."""

@@ -15,8 +15,18 @@ from dsmrctl.errors import DsmrError, NotFound, UsageError
 from dsmrctl.flashing import bundle, image
 from dsmrctl.virtual.air import Air
 from dsmrctl.virtual.board import VirtualBoard
+from dsmrctl.virtual.loads import Load
+from dsmrctl.virtual.shown import line
 
 SSID, KEY = "HOUSEHOLD", "only in the air here"
+# What hangs on their outputs, and the settings with which that is soon to be seen.
+LOADS = {"miniswitch": ("pool pump", 1000), "switcher": ("boiler", 2000)}
+SETTINGS: dict[str, dict[str, object]] = {
+    "miniswitch": {
+        "mode": "injection", "threshold_w": 1000, "on_delay_min": 0, "off_delay_min": 1,
+    },
+    "switcher": {"load_w": LOADS["switcher"][1]},
+}  # fmt: skip
 _GOT_IP = 5
 _BOOT_S = 15.0
 
@@ -24,7 +34,8 @@ _BOOT_S = 15.0
 class Rack:
     """Boards by their names, each freshly flashed, in real time on 127.0.0.2, .3 and so on.
 
-    group: where the frames are, as the boards' setting. Raises NoMicroPython, NotFound, UsageError.
+    group: where the frames are, as the boards' setting. loads: what hangs on them. Raises
+    NoMicroPython, NotFound, UsageError.
     """
 
     def __init__(self, names: list[str], group: str) -> None:
@@ -33,6 +44,7 @@ class Rack:
         self._stack = ExitStack()
         self.boards: dict[str, VirtualBoard] = {}
         self.urls: dict[str, str] = {}
+        self.loads: list[Load] = []
 
     def __enter__(self) -> Self:
         from dsmrctl.virtual import runtime
@@ -47,19 +59,30 @@ class Rack:
             for number, kind in enumerate(self._kinds, 2):
                 address = f"127.0.0.{number}"
                 port = _port(address)
-                content = image.Content({"frame_group": self._group}, (SSID, KEY), port)
+                settings = {"frame_group": self._group, **SETTINGS.get(kind.name, {})}
+                content = image.Content(settings, (SSID, KEY), port)
                 data, place = image.make(_bundle(kind), kind, kind.hardware[0], content)
                 flash = folder / f"{number}.bin"
                 flash.write_bytes(data)
                 mac = bytes([0x5C, 0xCF, 0x7F, 0xD5, 0x14, number])
                 board = VirtualBoard(flash, place, address=address, mac=mac, air=air)
                 stack.enter_context(board)
+                if kind.name in LOADS:
+                    name, watts = LOADS[kind.name]
+                    self.loads.append(Load(name, watts, board, kind.hardware[0]))
                 board.power_on()
                 self.boards[kind.name] = board
                 self.urls[kind.name] = f"http://{address}{'' if port == 80 else f':{port}'}/"
             self._wait()
             self._stack = stack.pop_all()
         return self
+
+    def shown(self, fancy: bool = True) -> list[str]:
+        """A line a board: what a person before it would see, and where its page is."""
+        return [
+            f"{line(name, board, self.loads, fancy):<54}{self.urls[name]}"
+            for name, board in self.boards.items()
+        ]
 
     def _wait(self) -> None:
         end = time.monotonic() + _BOOT_S

@@ -11,10 +11,10 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import pytest
-from browser import DESKTOP, PHONE, Pages, Scheme, pages
+from browser import DESKTOP, PHONE, Pages, pages
 from world import KEY, SSID, address, flash
 
 from dsmrctl import boards
@@ -45,7 +45,7 @@ MANUAL = {
         "Maandpiek",
     ),
 }
-LOOKS = [(size, scheme) for size in (PHONE, DESKTOP) for scheme in get_args(Scheme)]
+LOOKS = [(PHONE, "light"), (PHONE, "dark"), (DESKTOP, "dark")]
 
 
 class House:
