@@ -5,7 +5,6 @@ from __future__ import annotations
 import socket
 import time
 from collections.abc import Callable
-from datetime import datetime
 from itertools import count
 from typing import Any, NamedTuple, Self
 
@@ -109,11 +108,6 @@ class Home:
     def load(self, name: str) -> Load:
         """One of the loads."""
         return next(load for load in self.loads.loads if load.name == name)
-
-    @property
-    def time(self) -> datetime:
-        """The meter's clock, UTC."""
-        return datetime.fromtimestamp(self.meter.time).astimezone()
 
     def wh(self, of: Callable[[Second], int]) -> int:
         """Energy of all seconds so far, of a power in W."""

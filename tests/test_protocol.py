@@ -153,8 +153,9 @@ def test_the_paths_of_the_portal_are_in_its_table() -> None:
 
 
 def test_what_mdns_tells_is_what_the_document_says() -> None:
-    board = SimpleNamespace(kind="", hardware="", version="", ident="", port=80)
-    names = SimpleNamespace(host="dsmr_x", name=b"", ip=b"", id=b"", board=board)
+    record = {"hardware": "", "port": 80}
+    board = SimpleNamespace(kind="", record=record, version="", ident="")
+    names = SimpleNamespace(host="dsmr_x", name=b"", ip=b"", board=board)
     texts = next(
         data
         for owner, kind, data in mdns.records(names)

@@ -24,22 +24,18 @@ from typing import TYPE_CHECKING
 
 from dsmrctl.errors import DsmrError
 from dsmrctl.flashing import filesystem
-from dsmrctl.virtual import runtime
+from dsmrctl.virtual import line
 from dsmrctl.virtual.air import Air
-from dsmrctl.virtual.line import Line
 from dsmrctl.virtual.oled import WIRED, Display
 
 if TYPE_CHECKING:
     from dsmrctl.virtual.clock import Conductor
 
-CHIP = Path(__file__).parent / "chip"
 # What MicroPython leaves to Python on this chip (ports/esp8266/main.c).
 HEAP = 38 * 1024
 # What boot.py and an empty main.py that runs hold of it here, as a test measures: the app's bytes
 # are those above. On the chip they hold less, and what its own start-up takes is in the 38 KB.
 EMPTY_IMAGE = 2304
-# And what the stand-ins are loaded into; what they leave of it is filled before the app starts.
-_STAND_INS = 120 * 1024
 _BOOT_US = 300_000
 _DOG_S = 5.0
 _LOG_MOST = 200_000
@@ -93,7 +89,7 @@ class VirtualBoard:
         self._heap = heap
         self._patience_s = patience_s
         self._process: subprocess.Popen[bytes] | None = None
-        self._line: Line | None = None
+        self._line: line.Line | None = None
         self._events: list[tuple[int, int, bytes, int, bytes]] = []
         self._numbers = itertools.count()
         self._mains: dict[str, int] | None = None
@@ -143,21 +139,7 @@ class VirtualBoard:
             self.clock.boards.remove(self)
 
     def _start(self, cause: str) -> None:
-        ours, theirs = socket.socketpair()
-        try:
-            self._process = subprocess.Popen(
-                [runtime.find(), "-X", f"heapsize={self._heap + EMPTY_IMAGE + _STAND_INS}",
-                 str(CHIP / "start.py"), str(CHIP), str(theirs.fileno()), str(self._heap),
-                 str(EMPTY_IMAGE)],
-                pass_fds=[theirs.fileno()],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-            )  # fmt: skip
-        finally:
-            theirs.close()
-        assert self._process.stdout is not None
-        self._line = Line(ours, self._process.stdout)
+        self._process, self._line = line.boot(self._heap, EMPTY_IMAGE)
         self.pins.clear()
         self._events.clear()
         self._fed_s = 0.0
@@ -181,9 +163,9 @@ class VirtualBoard:
     def _stop(self) -> None:
         with self._lock:
             process, self._process = self._process, None
-            line, self._line = self._line, None
+            chip, self._line = self._line, None
         self.conducted, self.halves = (0, 0), 0
-        if process is None or line is None:
+        if process is None or chip is None:
             return
         process.kill()
         process.wait()
@@ -192,8 +174,8 @@ class VirtualBoard:
         if thread is not None and thread is not threading.current_thread():
             thread.join()
             self._thread = None
-        self._note(line.printed())
-        line.close()
+        self._note(chip.printed())
+        chip.close()
 
     # What the board is given
 
@@ -344,16 +326,16 @@ class VirtualBoard:
 
     def _take(self, timeout_s: float) -> bool:
         """One thing it tells, waiting at most so long. False: nothing, or it ended."""
-        process, line = self._process, self._line
-        if process is None or line is None:
+        process, chip = self._process, self._line
+        if process is None or chip is None:
             return False
-        told = line.take(timeout_s)
+        told = chip.take(timeout_s)
         if told is None or told.kind in b"WDR":
-            self._note(line.printed())
+            self._note(chip.printed())
         if told is None:
-            if line.over and process is self._process:
+            if chip.over and process is self._process:
                 code = process.wait()
-                self._note(line.printed())
+                self._note(chip.printed())
                 # The program itself died, which no chip does.
                 self.faults.append(f"the MicroPython program ended by itself ({code})")
                 self.restarts = False

@@ -1,4 +1,4 @@
-"""The line between a virtual chip and its desk, and what the program prints beside it.
+"""The line between a virtual chip and its desk, the program at its end, and what it prints.
 
 Everything on it is 16 bytes, kind, length and number, and as many bytes of content; chip/chip.py
 knows the same form.
@@ -10,7 +10,15 @@ import contextlib
 import os
 import socket
 import struct
+import subprocess
+from pathlib import Path
 from typing import IO, NamedTuple
+
+from dsmrctl.virtual import runtime
+
+CHIP = Path(__file__).parent / "chip"
+# What the stand-ins are loaded into; what they leave of it is filled before the app starts.
+_STAND_INS = 120 * 1024
 
 _HEAD = struct.Struct("<cxHxxxxq")
 
@@ -71,3 +79,25 @@ class Line:
         """Both ends of it."""
         self._output.close()
         self._end.close()
+
+
+def boot(heap: int, empty_image: int) -> tuple[subprocess.Popen[bytes], Line]:
+    """Starts MicroPython on the stand-ins, with so many bytes of heap for a board's image.
+
+    Raises NoMicroPython.
+    """
+    ours, theirs = socket.socketpair()
+    room = heap + empty_image + _STAND_INS
+    try:
+        program = subprocess.Popen(
+            [runtime.find(), "-X", f"heapsize={room}", str(CHIP / "start.py"), str(CHIP),
+             str(theirs.fileno()), str(heap), str(empty_image)],
+            pass_fds=[theirs.fileno()],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        )  # fmt: skip
+    finally:
+        theirs.close()
+    assert program.stdout is not None
+    return program, Line(ours, program.stdout)

@@ -9,6 +9,7 @@ import time
 import urllib.request
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 from conftest import Run, clean_environment
@@ -126,3 +127,52 @@ def test_a_board_that_is_none_is_refused_with_those_there_are(dsmrctl: Run) -> N
     assert ran.code == 2
     assert "toaster" in ran.err
     assert "blink" in ran.err
+
+
+@pytest.mark.slow
+def test_all_four_boards_act_and_the_meter_feels_it(tmp_path: Path) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-m", "dsmrctl", "demo", "--json", "--group", "239.255.71.10:17112",
+         "--duration", "90s"],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=clean_environment(tmp_path),
+    ) as demo:  # fmt: skip
+        try:
+            assert demo.stderr
+            urls = {}
+            while len(urls) < 4:
+                name, _, url = demo.stderr.readline().partition(": ")
+                if url.startswith("http"):
+                    urls[name] = url.strip()
+            assert list(urls) == ["interface", "miniswitch", "switcher", "monitor"]
+
+            def status(name: str) -> dict[str, Any]:
+                with urllib.request.urlopen(f"{urls[name]}api/status", timeout=9) as answer:
+                    return json.load(answer)
+
+            for url in urls.values():
+                with urllib.request.urlopen(url, timeout=9) as answer:
+                    assert answer.headers["Content-Encoding"] == "gzip"
+            # 2500 W to spare: the pump takes 1000, the boiler what is left.
+            end = time.monotonic() + 60
+            settled = False
+            while not settled and time.monotonic() < end:
+                time.sleep(1)
+                told = status("interface")
+                settled = status("miniswitch")["output"] == 100 and status("switcher")["output"] > 0
+                settled = settled and told["export_w"] < 200 and told["import_w"] < 100
+            assert settled
+            assert status("monitor")["status_led"] == "on"
+        finally:
+            demo.terminate()
+
+
+@pytest.mark.slow
+def test_the_live_view_shows_the_boards_side_by_side(tmp_path: Path) -> None:
+    shown = on_a_terminal(
+        ["demo", "--duration", "6s", "--group", "239.255.71.11:17113"], tmp_path, LINES="24"
+    ).decode()
+    for words in ("mini switch ON", "boiler", "export ", "peak ", "http://127.0.0.5"):
+        assert words in shown

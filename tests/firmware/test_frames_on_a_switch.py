@@ -208,3 +208,20 @@ def test_a_switch_with_a_key_has_the_memory_for_it(world: World) -> None:
             assert world.ask(switch.board, "GET", path).status == 200
         world.clock.run(5)
         assert switch.board.figures()["alloc"] <= 28_672
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("number", range(1, 6))
+def test_a_power_cut_while_the_counter_is_kept_costs_neither_key_nor_frames(
+    world: World, number: int
+) -> None:
+    with Acting(world, "miniswitch", settings={"frame_key": KEY}) as switch:
+        switch.frames(3500, tariff=1)
+        switch.board.cut_at(number)
+        switch.frames(150, tariff=1)
+        if switch.board.cut:
+            switch.board.power_on()
+            world.online(switch.board)
+        switch.frames(3, tariff=2)
+        assert switch.on("relay")
+        assert not switch.board.faults

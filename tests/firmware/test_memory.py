@@ -7,11 +7,15 @@ same, so what runs here has room to spare there.
 from __future__ import annotations
 
 import pytest
+from acting_board import Acting
 from world import World, bundle
 
+from dsmrctl import boards
 from dsmrctl.flashing import filesystem
+from dsmrctl.virtual.oled import Display
 
 MOST_RESIDENT = 24 * 1024
+MOST_HELD = 28_672  # of any board, with someone at its page
 
 
 def test_the_smallest_board_leaves_room_for_an_app(
@@ -61,3 +65,34 @@ def test_a_day_leaves_nothing_behind(world: World, capsys: pytest.CaptureFixture
     assert world.ask(board, "GET", "/api/info").json()["uptime_s"] >= 24 * 3600
     with capsys.disabled():
         print(f"\nheap after each of 24 hours: {held[0]} … {held[5]} … {held[-1]} bytes")
+
+
+@pytest.mark.parametrize(
+    ("board", "hardware"),
+    [
+        (kind.name, hardware.name)
+        for kind in (boards.MINISWITCH, boards.MONITOR, boards.SWITCHER)
+        for hardware in kind.hardware
+    ],
+)
+def test_a_board_that_acts_has_room_with_a_key_a_display_and_someone_at_its_page(
+    world: World, board: str, hardware: str
+) -> None:
+    settings = {"frame_key": "an invented key of a household"}
+    with Acting(world, board, hardware=hardware, settings=settings, online=False) as acting:
+        acting.board.plug(Display())
+        acting.board.power_off()
+        acting.board.power_on()
+        world.online(acting.board)
+        acting.frames(30, export_w=700)
+        for path in ("/", "/settings", "/api/info", "/api/status", "/api/settings"):
+            assert world.ask(acting.board, "GET", path).status == 200
+        # Another's way to write a frame is read by modules that are loaded for it.
+        acting.send(acting.text().replace(b",", b", ", 1))
+        visitor = world.begin(acting.board, b"GET /api/status HTTP/1.1\r\nHost: x\r\n")
+        acting.frames(3, import_w=500)
+        held = acting.board.figures()["alloc"]
+        visitor.close()
+        assert held <= MOST_HELD
+        assert not acting.board.faults
+        assert not acting.board.resets

@@ -3,9 +3,6 @@
 from ..core import ledbar, warning
 from ..lib import frames
 
-_EXPORT = 5
-_IMPORT = 4
-
 
 class App:
     dark = 0
@@ -13,6 +10,7 @@ class App:
     def __init__(self, board):
         self.board = board
         self.warning = warning.PeakWarning()
+        warning.PeakWarning.__init__ = warning.Quarter.__init__ = None  # see board.py
         self.values = None
         self.silent = True
         self.pulses = 0
@@ -60,8 +58,8 @@ class App:
             return 0, 0, 0, 2
         values = self.values
         return (
-            ledbar.lit(values[3], self.max_export_w, _EXPORT),
-            ledbar.lit(values[2], self.max_import_w, _IMPORT),
+            ledbar.lit(values[3], self.max_export_w, 5),
+            ledbar.lit(values[2], self.max_import_w, 4),
             2 if self.warning.warns else 0,
             1,
         )
@@ -70,15 +68,19 @@ class App:
         if self.test or self.board.blinks or not self.pins:
             return
         exports, imports, peak, status = self.lit()
-        for place, pin in enumerate(self.pins):
-            if place < _EXPORT:
-                pin(place < exports)
-            elif place < _EXPORT + _IMPORT:
-                pin(place - _EXPORT < imports)
-            elif pin is self.pins[-1]:
-                pin(self.pulses & 2 if status > 1 else status)
+        place = 0
+        for pin in self.pins:
+            if place < 5:
+                on = place < exports
+            elif place < 9:
+                on = place < 5 + imports
             else:
-                pin(self.pulses & 1 if peak > 1 else peak)
+                # The red one blinks twice as fast.
+                on = peak if place < 10 else status
+                if on > 1:
+                    on = self.pulses & (1 if place < 10 else 2)
+            pin(on)
+            place += 1
 
     # Also for someone who asks which board this is: all of them.
     def light(self, on):

@@ -24,6 +24,7 @@ class Frames:
         self.key = self.n_of = None
         self.last_n = self.valid = 0
         board.loop.after(5000, self.check, 5000)
+        Frames.__init__ = None  # as for all of which there is one: see board.py
 
     # Milliseconds since the last frame, as good as an hour at most; None before the first.
     def age(self):

@@ -63,9 +63,10 @@ def lock(frames, key):
         machine.RTC().memory(b"")
         store.remove(_FILE)
     if key:
-        from ..core import sealed
+        from ..core import sealed, sending
 
-        # It stays as long as there is a key.
+        # It stays as long as there is a key; what only a sender needs does not.
+        del sending.build, sending.sign
         frames.n_of = sealed.n_of
 
 

@@ -43,18 +43,14 @@ def enable_irq(state):
     pass
 
 
-class Pin:
-    IN, OUT, OPEN_DRAIN, PULL_UP = 0, 1, 2, 1
-    IRQ_RISING, IRQ_FALLING = 1, 2
-
-    def __init__(self, gpio, mode=-1, pull=-1, *, value=None):
+class _Pin:
+    def __init__(self, gpio):
         self.gpio = gpio
-        self.init(mode, pull, value=value)
 
     def init(self, mode=-1, pull=-1, *, value=None):
         if value is not None:
             self.value(value)
-        if mode == Pin.OUT and value is None:
+        if mode == 1 and value is None:
             self.value(_levels.get(self.gpio, 0))
 
     def value(self, new=None):
@@ -82,6 +78,23 @@ class Pin:
         if hard:
             raise ValueError("hard irq")
         _handlers[self.gpio] = (self, handler, trigger)
+
+
+# As on the chip, where a pin takes nothing of the heap.
+_pins = [_Pin(gpio) for gpio in range(17)]
+
+
+class _Pins:
+    IN, OUT, OPEN_DRAIN, PULL_UP = 0, 1, 2, 1
+    IRQ_RISING, IRQ_FALLING = 1, 2
+
+    def __call__(self, gpio, mode=-1, pull=-1, *, value=None):
+        pin = _pins[gpio]
+        pin.init(mode, pull, value=value)
+        return pin
+
+
+Pin = _Pins()
 
 
 def _on_pin(gpio, level):
