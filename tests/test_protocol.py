@@ -114,7 +114,10 @@ def test_the_table_of_settings_is_the_boards_own() -> None:
 def test_every_call_of_every_board_is_in_the_table_and_no_other() -> None:
     told = {row[0] for row in rows(section("A board's HTTP interface"), 2)}
     told = {call.replace("/api/", "") for call in told if re.match("(GET|PUT|POST) /api/", call)}
-    assert told == {*request._CALLS, "GET status", "PUT files/<path>"}
+    sources = "".join(path.read_text() for path in FIRMWARE.rglob("*.py"))
+    own = re.findall(r'calls = \{"([A-Z]+ \w+)"', sources)
+    assert own
+    assert told == {*request._CALLS, *own, "GET status", "PUT files/<path>"}
 
 
 def test_every_status_that_a_board_answers_is_explained_and_no_other() -> None:
@@ -131,7 +134,8 @@ def test_what_an_interface_tells_is_what_the_document_and_its_page_say() -> None
         age_s=-1, frames=0, mqtt=None,
     )  # fmt: skip
     told = json.loads(b"".join(readout.status(app)))
-    text = section("A board's HTTP interface").split("of an interface:")[1].split("###")[0]
+    text = section("A board's HTTP interface").split("of an interface:")[1]
+    text = text.split("`GET /api/status` of")[0]
     keys = {key for row in rows(text, 2)[1:] for key in row[0].split()}
     assert set(told) - set(NAMES) == keys
     assert keys <= set(told)
@@ -252,3 +256,23 @@ def test_the_examples_with_curl_are_true(
         if "restart" in command:
             time.sleep(8)  # a second, two for the serial line, and into its network
     assert done >= 8
+
+
+def test_what_the_boards_that_act_tell_is_what_the_document_says() -> None:
+    lib = FIRMWARE / "lib"
+    text = section("A board's HTTP interface").split("`GET /api/status` of `miniswitch`")[1]
+    switches, monitor = text.split("### Statuses")[0].split("`GET /api/status` of a `monitor`")
+    for told, file in ((switches, "acting.py"), (monitor, "showing.py")):
+        source = (lib / file).read_text()
+        given = set(re.findall(r'^        "(\w+)": |found\["(\w+)"\]', source, re.M))
+        keys = {one or other for one, other in given}
+        named = set(re.findall(r"`([a-z_]+)`", told))
+        assert keys <= named
+        own = {key for row in rows(told, 2)[1:] for key in row[0].split()}
+        assert own <= keys
+    # "injection" is a mode there, whose reasons are the others.
+    why = (lib / "acting.py").read_text().split("def why")[1]
+    reasons = set(re.findall(r'"(\w+)"', why)) - {"injection"}
+    named = re.search(r"\| `reason` \|(.*)", switches)
+    assert named is not None
+    assert reasons | {"tariff", "proportional"} == set(re.findall(r"`(\w+)`", named[1]))
