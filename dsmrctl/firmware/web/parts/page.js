@@ -1,4 +1,4 @@
-let lang = 0, info, kept
+let lang = 0, info, kept, busy
 const $ = id => document.getElementById(id)
 const T = text => text.split("|")[lang] ?? text
 const put = (id, text) => { if ($(id).textContent != text) $(id).textContent = text }
@@ -33,6 +33,9 @@ async function load() {
   for (const field of form) if (field.name) field.value = kept[field.name]
 }
 async function send(work) {
+  // The board has two clients at most, and this page's figures come by one of them.
+  if (busy) return
+  busy = 1
   const said = $("said")
   said.className = ""
   said.textContent = "…"
@@ -43,6 +46,7 @@ async function send(work) {
     said.className = "bad"
     said.textContent = "⚠ " + (told.error || T("Geen antwoord van de module|No answer from the board|Pas de réponse du module"))
   }
+  busy = 0
 }
 form.onsubmit = event => {
   event.preventDefault()
