@@ -56,7 +56,7 @@ test: $(READY) $(NPM) $(HA) ## every test but the long simulations
 	$(BIN)/ruff format --check .
 	$(BIN)/pyright
 	$(BOARD_TYPES)
-	$(ISOLATED) $(BIN)/pytest -n 2 -m "not soak"
+	$(ISOLATED) $(BIN)/pytest -n 3 -m "not soak"
 
 soak: $(READY) ## the long simulations
 	$(ISOLATED) $(BIN)/pytest -n 2 -m soak

@@ -116,7 +116,7 @@ def _lean(page: str) -> str:
     page = re.sub(r"<!--(?!networks-->).*?-->|(?m:^ *// [^\n]*$)", "", page, flags=re.DOTALL)
     page = re.sub(r"(?s)(?<=<style>).*?(?=</style>)", _tight, page)
     head, script, rest = page.partition("<script>")
-    page = re.sub(r'(?<=[a-z])="([\w#-]+)"', r"=\1", head) + script + rest
+    page = re.sub(r'(?<=[a-z])="([\w#-]+)"(?=[ >])', r"=\1", head) + script + rest
     return "\n".join(filter(None, (line.strip() for line in page.splitlines()))) + "\n"
 
 
