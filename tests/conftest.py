@@ -35,6 +35,15 @@ def pytest_configure() -> None:
             bring_loopback_up()
 
 
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """What tests measured, told by `record_property("told", text)`: a worker cannot print."""
+    for report in terminalreporter.stats.get("passed", []):
+        for name, text in report.user_properties:
+            if name == "told":
+                terminalreporter.section(report.nodeid, sep="-")
+                terminalreporter.write_line(text)
+
+
 class Ran(NamedTuple):
     """What a finished command said. `out` keeps its bytes where they matter."""
 

@@ -6,7 +6,7 @@ afternoon with an interface board that reads the meter.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -86,15 +86,16 @@ def day(world: World, request: pytest.FixtureRequest) -> Iterator[tuple[Home, in
         yield home, seconds, start
 
 
-def test_a_changeable_day(day: tuple[Home, int, str], capsys: pytest.CaptureFixture[str]):
+def test_a_changeable_day(
+    day: tuple[Home, int, str], record_property: Callable[[str, object], None]
+):
     home, seconds, start = day
     warnings = Warnings(home)
     home.run(seconds, warnings.look)
     boiler_ws = sum(second.loads["boiler"] for second in home.seconds)
     ideal_ws = sum(ideal_w(second) for second in home.seconds)
     reactions = list(runs_of_import(home.seconds))
-    with capsys.disabled():
-        tell(home, start, boiler_ws, ideal_ws, reactions, warnings)
+    record_property("told", told(home, start, boiler_ws, ideal_ws, reactions, warnings))
     assert boiler_ws >= 0.95 * ideal_ws
     assert max(reactions) <= 30
     # In each quarter, at each minute, as the manual's rule says; seconds at which it is judged may
@@ -123,14 +124,14 @@ def runs_of_import(seconds: list[Second]) -> Iterator[int]:
             length = 0
 
 
-def tell(
+def told(
     home: Home,
     start: str,
     boiler_ws: int,
     ideal_ws: int,
     reactions: list[int],
     warnings: Warnings,
-) -> None:
+) -> str:
     """What the day was like, for whoever runs it."""
     plain, dark = household(start), household(start, pv_wp=0)
     numbers = [second.number for second in home.seconds]
@@ -156,4 +157,4 @@ def tell(
             f"  {w} W, :{minutes[0]:02}, {15 - minutes[0]} min; warned {len(minutes)} times"
         )
     lines.append(f"{1000 * home.spent_s / len(numbers):.1f} ms a simulated second")
-    print("\n" + "\n".join(lines))
+    return "\n".join(lines)
