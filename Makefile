@@ -49,7 +49,7 @@ check: $(READY) $(NPM) ## the inner loop: ruff, pyright, fast tests
 	$(BIN)/ruff format --check .
 	$(BIN)/pyright
 	$(BOARD_TYPES)
-	DSMRCTL_TESTS_PROFILE=quick $(ISOLATED) $(BIN)/pytest -q -n 2 $(FAST)
+	DSMRCTL_TESTS_PROFILE=quick $(ISOLATED) $(BIN)/pytest -q -n 3 $(FAST)
 
 test: $(READY) $(NPM) $(HA) ## every test but the long simulations
 	$(BIN)/ruff check .

@@ -12,6 +12,8 @@ from world import World
 
 from dsmrctl.firmware.core import frame, signature
 
+pytestmark = pytest.mark.slow
+
 KEY = "an invented key of a household"
 NIGHT = b'{"dsmr":[83125000,27689000,0,0,2,11,2]}'
 

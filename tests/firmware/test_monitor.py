@@ -8,6 +8,8 @@ import pytest
 from acting_board import SECOND, Acting
 from world import SSID, World
 
+pytestmark = pytest.mark.slow
+
 EXPORT = [f"export{n}" for n in range(1, 6)]
 IMPORT = [f"import{n}" for n in range(1, 5)]
 ALL = [*EXPORT, *IMPORT, "peak", "status"]

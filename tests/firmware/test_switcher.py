@@ -10,6 +10,8 @@ from world import World
 
 from dsmrctl.virtual.oled import Display
 
+pytestmark = pytest.mark.slow
+
 HARDWARE = ("dimmer-v1", "dimmer-v1-d2", "dimmer-v2")
 HALF_US = 10_000
 
