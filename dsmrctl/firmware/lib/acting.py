@@ -1,8 +1,6 @@
 # What a switch does seldom: its settings, and what it tells of itself.
 from ..core import switch
 
-_SILENT_MS = 10000
-
 
 # what: settings; or a client, who asks for the status.
 def answer(board, what):

@@ -74,7 +74,6 @@ class Frames:
                 found = self.board.rare("group", self, data)
         if not found:
             return False
-        self.silent = 0
         if self.key:
             n = self.n_of(data, self.key)
             if n is None or n < self.last_n:
@@ -89,6 +88,7 @@ class Frames:
             if self.valid < 2:
                 return True
         self.taken += 1
+        self.silent = 0
         ms = self.age()
         self.at = time.ticks_ms()
         # Of a foreign order the first seven are known.
