@@ -30,6 +30,81 @@ def low(gpio: int) -> Pin:
 
 
 @dataclass(frozen=True)
+class Programmer:
+    """How a person puts a chip into its bootloader, and starts it afterwards; step by step.
+
+    restarts: its port has the lines (DTR, RTS) that do both without a hand.
+    """
+
+    enter: tuple[str, ...]
+    after: tuple[str, ...]
+    restarts: bool = False
+
+    def guide(self) -> str:
+        """The way into the bootloader, a step a line."""
+        return _steps(self.enter)
+
+    def start(self) -> str:
+        """What is done by hand once it is flashed, a step a line."""
+        return _steps(self.after)
+
+
+def _steps(steps: tuple[str, ...]) -> str:
+    return "\n".join(f"{number}. {step}" for number, step in enumerate(steps, 1))
+
+
+_ESP01 = Programmer(
+    (
+        "unplug the programmer",
+        "hold its button, or set its switch to PROG (that is GPIO0 to GND)",
+        "plug it in while you hold the button",
+    ),
+    ("unplug the programmer", "let the button go, or set the switch to UART", "plug it in again"),
+)
+_SONOFF = Programmer(
+    (
+        "never with the mains connected: unplug it and open it",
+        "programmer at 3.3 V: 3.3 V, GND, TX to RX, RX to TX",
+        "hold its button while you plug the programmer in",
+    ),
+    ("unplug the programmer", "close it before the mains is connected"),
+)
+_RFR2 = Programmer(
+    (
+        *_SONOFF.enter[:2],
+        "its button is likely on the radio chip: bridge GPIO0's pad to GND, plug the programmer in",
+    ),
+    ("unplug the programmer and take the bridge off", "close it before the mains is connected"),
+)
+_NODEMCU = Programmer(
+    (
+        "take it out of its socket: what hangs on TX and RX disturbs",
+        "plug its USB cable in; its CP2102 or CH340 may need a driver",
+        "still silent: hold FLASH, tap RST, let both go",
+    ),
+    ("put it back into its socket",),
+    restarts=True,
+)
+_D1_MINI = Programmer(
+    (
+        "never with the mains connected: take the D1 mini out of the dimmer",
+        "plug its USB cable in; its CH340 may need a driver",
+        "still silent: connect D3 to GND, tap RST, take the wire off",
+    ),
+    ("put it back into the dimmer before the mains is connected",),
+    restarts=True,
+)
+_DIMMER_V2 = Programmer(
+    (
+        "never with the mains connected",
+        "FTDI adapter with its jumper at 3.3 V: TX to RX, RX to TX, GND, 3.3 V",
+        "hold PROG, tap RST, let both go",
+    ),
+    ("tap RST", "take the adapter off before the mains is connected"),
+)
+
+
+@dataclass(frozen=True)
 class Hardware:
     """One kind of hardware a board's firmware runs on."""
 
@@ -37,6 +112,7 @@ class Hardware:
     title: str
     pins: dict[str, Pin]
     variant: str = "FLASH_1M"  # MicroPython's build: "" is the generic one, from 2 MB
+    programmer: Programmer = _ESP01
     flash_mode: str = "keep"
     chips: tuple[str, ...] = ("ESP8266", "ESP8266EX", "ESP8285")
 
@@ -83,7 +159,7 @@ BLINK = Board(
     "dsmr_blink",
     (
         Hardware("esp01s", "ESP-01S on its programmer", {"led": low(2)}),
-        Hardware("nodemcu-v3", "NodeMCU V3", {"led": low(D4)}, variant=""),
+        Hardware("nodemcu-v3", "NodeMCU V3", {"led": low(D4)}, "", _NODEMCU),
     ),
 )
 INTERFACE = Board(
@@ -102,10 +178,18 @@ MINISWITCH = Board(
     (
         Hardware("esp01-relay", "ESP-01S on its relay board", {"relay": low(0)}),
         Hardware(
-            "sonoff-basic", "SonOff Basic", {"relay": high(12), "led": low(13)}, flash_mode="dout"
+            "sonoff-basic",
+            "SonOff Basic",
+            {"relay": high(12), "led": low(13)},
+            programmer=_SONOFF,
+            flash_mode="dout",
         ),
         Hardware(
-            "sonoff-rfr2", "SonOff RFR2", {"relay": high(12), "led": low(13)}, flash_mode="dout"
+            "sonoff-rfr2",
+            "SonOff RFR2",
+            {"relay": high(12), "led": low(13)},
+            programmer=_RFR2,
+            flash_mode="dout",
         ),
     ),
 )
@@ -123,7 +207,8 @@ MONITOR = Board(
                 "peak": high(TX),
                 "status": high(RX),
             },
-            variant="",
+            "",
+            _NODEMCU,
         ),
     ),
 )
@@ -133,9 +218,15 @@ SWITCHER = Board(
     "gives a boiler what would be exported",
     "dsmr_switcher",
     (
-        Hardware("dimmer-v1", "D1 mini, gate on D0 (1.1.2)", {"gate": high(D0), **_DIMMER}, ""),
-        Hardware("dimmer-v1-d2", "D1 mini, bridged to D2", {"gate": high(D2), **_DIMMER}, ""),
-        Hardware("dimmer-v2", "native ESP8266 (1.1.3+)", {"gate": high(D2), **_DIMMER}, ""),
+        Hardware(
+            "dimmer-v1", "D1 mini, gate on D0 (1.1.2)", {"gate": high(D0), **_DIMMER}, "", _D1_MINI
+        ),
+        Hardware(
+            "dimmer-v1-d2", "D1 mini, bridged to D2", {"gate": high(D2), **_DIMMER}, "", _D1_MINI
+        ),
+        Hardware(
+            "dimmer-v2", "native ESP8266 (1.1.3+)", {"gate": high(D2), **_DIMMER}, "", _DIMMER_V2
+        ),
     ),
 )
 

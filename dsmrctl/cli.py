@@ -19,6 +19,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "telegram": ("The meter", "Read, parse and explain what the meter sends."),
     "serve": ("The meter", "This computer as the interface: telegrams in, frames out."),
     "listen": ("The network", "Show the frames on the network as they come."),
+    "flash": ("The boards", "Put a board's firmware onto it, over a serial port."),
     "firmware": (
         "The boards",
         "The boards' firmware: bundles, what is in them, and making them.",

@@ -100,6 +100,22 @@ Seed = Annotated[int, typer.Option("--seed", help="Another seed, another househo
 Speed = Annotated[
     str, typer.Option("--speed", metavar="N|max", help="Times as fast as the clock, or max.")
 ]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+Port = Annotated[
+    str | None,
+    typer.Option(
+        "--port",
+        metavar="PORT",
+        envvar="DSMRCTL_PORT",
+        help="The board's serial port; without it: the one there is.",
+    ),
+]
+Base = Annotated[
+    Path | None,
+    typer.Option(
+        "--base", metavar="FILE", help="MicroPython's image, from a file rather than fetched."
+    ),
+]
 Output = Annotated[
     Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write here, not to stdout.")
 ]

@@ -8,12 +8,13 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 from brokers import broker, listen, locked_broker  # noqa: F401 - fixtures
+from flashed import flash  # noqa: F401 - a fixture
 from hypothesis import settings
 from isolated import INSIDE, bring_loopback_up
+from ran import Ran, Run, clean_environment
 from virtual_boards import blinking, world  # noqa: F401 - fixtures
 
 ROOT = Path(__file__).parents[1]
@@ -42,28 +43,6 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
             if name == "told":
                 terminalreporter.section(report.nodeid, sep="-")
                 terminalreporter.write_line(text)
-
-
-class Ran(NamedTuple):
-    """What a finished command said. `out` keeps its bytes where they matter."""
-
-    code: int
-    out: str
-    err: str
-
-
-Run = Callable[..., Ran]
-
-
-def clean_environment(home: Path) -> dict[str, str]:
-    """The environment without anybody's preferences or colours in it."""
-    kept = {
-        name: value
-        for name, value in os.environ.items()
-        if not name.startswith(("DSMRCTL_", "XDG_", "_TYPER"))
-        and name not in ("NO_COLOR", "FORCE_COLOR", "COLUMNS", "LINES")
-    }
-    return kept | {"HOME": str(home), "PYTHONWARNINGS": "error", "PYTHONUTF8": "1"}
 
 
 @pytest.fixture

@@ -60,7 +60,6 @@ Prefix = Annotated[
 FrameVersion = Annotated[
     int, typer.Option("--frame-version", min=1, max=2, help="1 for boards that know only that.")
 ]
-Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 
 
 def serve(
@@ -78,7 +77,7 @@ def serve(
     timeout: options.Timeout = None,
     dsmr2: options.Dsmr2 = False,
     meter_key_file: options.MeterKeyFile = None,
-    yes: Yes = False,
+    yes: options.Yes = False,
     as_json: options.Json = False,
 ) -> int:
     """This computer as the interface: telegrams in, frames out.

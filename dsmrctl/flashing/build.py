@@ -13,8 +13,9 @@ from subprocess import PIPE
 
 from dsmrctl import __version__
 from dsmrctl.boards import Board
-from dsmrctl.errors import DsmrError, MissingExtra, NotFound
+from dsmrctl.errors import DsmrError, MissingExtra, NotFound, UsageError
 from dsmrctl.firmware.core import setting
+from dsmrctl.flashing import bundle
 from dsmrctl.flashing.bundle import Bundle, manifest
 
 SOURCES = Path(__file__).parents[1] / "firmware"
@@ -232,3 +233,33 @@ def build(board: Board, version: str = __version__) -> Bundle:
     variants = list(dict.fromkeys(kind.variant for kind in board.hardware))
     made = manifest(board.name, hardware, variants, version, board.needs, files)
     return Bundle(made, dict(sorted(files.items())))
+
+
+def current(board: Board) -> Bundle:
+    """The firmware that belongs to this version of dsmrctl: a released bundle, else the sources'.
+
+    Between releases without a compiler it is the newest released one. Raises NotFound, BadBundle.
+    """
+    for path in bundle.released():
+        if path.name == f"{board.name}-{__version__}.zip":
+            return bundle.read(path)
+    try:
+        return build(board)
+    except MissingExtra:
+        return bundle.newest(board.name)
+
+
+def chosen(board: Board, wanted: str | None) -> Bundle:
+    """The bundle of a version, or in a file; `current` for None. Raises NotFound, UsageError."""
+    if wanted is None:
+        return current(board)
+    path = Path(wanted)
+    if re.fullmatch(r"\d+\.\d+\.\d+(\.dev\d+)?", wanted) and not path.exists():
+        path = bundle.images() / f"{board.name}-{wanted}.zip"
+    found = bundle.read(path)
+    if found.board != board.name:
+        raise UsageError(
+            f"{path} is for a {found.board}, not for a {board.name}",
+            hint=f"dsmrctl flash {found.board}, or another bundle (dsmrctl firmware list)",
+        )
+    return found

@@ -14,7 +14,7 @@ from dsmrctl.flashing.bundle import Bundle
 SOURCES = Path(__file__).parents[1] / "firmware"
 
 
-_START = ("boot.py", "main.py", "choose.py")
+START = ("boot.py", "main.py", "choose.py")
 
 
 @dataclass(frozen=True)
@@ -35,10 +35,11 @@ def files(bundle: Bundle, board: Board, hardware: Hardware, content: Content) ->
     found = {
         # These stay as they are for ever, so they are no part of a bundle; and compiled,
         # MicroPython would not find the first two at its start.
-        **{name: _bare((SOURCES / name).read_text("utf-8")) for name in _START},
+        **{name: _bare((SOURCES / name).read_text("utf-8")) for name in START},
         **bundle.slot("a"),
         "board.json": _json(record),
-        "boot.json": _json({"slot": "a"}),
+        # The version only spares whoever looks at the flash (present.py) the way to it in the slot.
+        "boot.json": _json({"slot": "a", "version": bundle.version}),
     }
     if content.settings:
         found["settings.json"] = _json(content.settings)
@@ -46,6 +47,21 @@ def files(bundle: Bundle, board: Board, hardware: Hardware, content: Content) ->
         ssid, password = content.wifi
         found["wifi.json"] = _json({"ssid": ssid, "password": password})
     return {**found, **content.more}
+
+
+def header(base: bytes, hardware: Hardware, flash_size: int) -> bytes:
+    """MicroPython's image, its header telling that flash's size and how that hardware reads it.
+
+    The size decides where MicroPython ends its files, so it is the one that `filesystem.place`
+    reckons with. Third and fourth byte: mode, then size and speed (the ROM's image format).
+    """
+    size = _SIZES[1 if hardware.variant else min(flash_size >> 20, 4)]
+    mode = base[2] if hardware.flash_mode == "keep" else _MODES[hardware.flash_mode]
+    return base[:2] + bytes([mode, size | base[3] & 0x0F]) + base[4:]
+
+
+_SIZES = {1: 0x20, 2: 0x30, 4: 0x40}
+_MODES = {"qio": 0, "qout": 1, "dio": 2, "dout": 3}
 
 
 def make(
