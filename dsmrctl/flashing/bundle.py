@@ -9,6 +9,8 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import stat
+import struct
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,9 +30,21 @@ BASE = {
 _URL = "https://micropython.org/resources/firmware/{board}{variant}-{date}-v{version}.bin"
 # A slot is 40 blocks of 4096: more cannot be a bundle of ours.
 _MOST_FILES, _MOST_BYTES = 64, 40 * 4096
+_LARGEST = _MOST_BYTES + 16 * 1024  # as a zip file, with what that adds to each
 _LONGEST = 48  # a board takes no longer path
 _PATH = re.compile(r"[a-z0-9_]+(/[a-z0-9_]+)*(\.[a-z0-9]+)*")
-_VERSION = re.compile(r"(\d+)\.(\d+)\.(\d+)(?:\.dev(\d+))?")
+_VERSION = re.compile(r"([0-9]{1,6})\.([0-9]{1,6})\.([0-9]{1,6})(?:\.dev([0-9]{1,6}))?")
+_NEED = re.compile(f">={_VERSION.pattern}")
+_NAME, _KIND = re.compile("[a-z]{1,32}"), re.compile("[a-z0-9-]{1,32}")
+_SHA256, _DATE, _MPY = (
+    re.compile(form) for form in ("[0-9a-f]{64}", "[0-9]{8}", r"[0-9]+\.[0-9]+")
+)
+_BASE_BOARD, _WEB = re.compile("[A-Z0-9_-]{1,64}"), re.compile("https?://[!-~]{1,256}")
+# What zipfile raises on bytes that are no zip, or one that it cannot read.
+_NO_ZIP = (
+    *(zipfile.BadZipFile, zipfile.LargeZipFile, OSError, NotImplementedError, RuntimeError),
+    *(EOFError, ValueError, LookupError, OverflowError, struct.error),
+)
 
 
 class BadBundle(BadData):
@@ -112,20 +126,53 @@ def parse_version(text: str) -> tuple[int, ...]:
     return int(major), int(minor), int(patch), 1 if dev is None else 0, int(dev or 0)
 
 
+def whole_file(path: Path, most: int) -> bytes:
+    """A file's bytes, at most so many; no pipe or device, which might never end.
+
+    Raises ValueError saying why not, OSError.
+    """
+    found = path.stat()
+    if not stat.S_ISREG(found.st_mode):
+        raise ValueError("that is no file")
+    with path.open("rb") as file:
+        data = file.read(most + 1) if found.st_size <= most else b""
+    if found.st_size > most or len(data) > most:
+        raise ValueError(f"{max(found.st_size, len(data))} bytes, more than it can have")
+    return data
+
+
 def read(path: Path) -> Bundle:
     """A bundle from a file, every byte of it checked. Raises NotFound, BadBundle."""
     try:
-        with zipfile.ZipFile(path) as archive:
-            return _checked(path, archive)
+        return unpack(whole_file(path, _LARGEST), path)
     except FileNotFoundError:
         raise NotFound(
             f"there is no {path}", hint="dsmrctl firmware list shows the bundles here"
         ) from None
-    except (zipfile.BadZipFile, OSError, NotImplementedError, RuntimeError, EOFError) as error:
+    except (ValueError, OSError) as error:
+        why = error.strerror if isinstance(error, OSError) else error
+        raise BadBundle(path, f"no bundle ({why})") from None
+
+
+def unpack(data: bytes, path: Path | str) -> Bundle:
+    """A bundle from the bytes of its file, every one checked; path is for messages.
+
+    Raises BadBundle.
+    """
+    import io
+
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            bundle = _checked(path, archive)
+    except _NO_ZIP as error:
         raise BadBundle(path, f"no bundle ({error})") from None
+    # A byte between the files, which no entry of the zip shows, is no bundle either.
+    if data != bundle.pack():
+        raise BadBundle(path, "bytes in it that no bundle has")
+    return bundle
 
 
-def _checked(path: Path, archive: zipfile.ZipFile) -> Bundle:
+def _checked(path: Path | str, archive: zipfile.ZipFile) -> Bundle:
     entries = archive.infolist()
     if len(entries) > _MOST_FILES or sum(entry.file_size for entry in entries) > _MOST_BYTES:
         raise BadBundle(path, "more than a board holds")
@@ -146,38 +193,47 @@ def _checked(path: Path, archive: zipfile.ZipFile) -> Bundle:
         if len(data) != entry["size"] or hashlib.sha256(data).hexdigest() != entry["sha256"]:
             raise BadBundle(path, f"{name} is not what its manifest says")
         files[name] = data
-    bundle = Bundle(manifest, files)
-    # A byte between the files, which no entry of the zip shows, is no bundle either.
-    if Path(archive.filename or path).read_bytes() != bundle.pack():
-        raise BadBundle(path, "bytes in it that no bundle has")
-    return bundle
+    return Bundle(manifest, files)
 
 
-def _manifest(path: Path, data: bytes) -> dict[str, Any]:
+def _manifest(path: Path | str, data: bytes) -> dict[str, Any]:
     found: Any = None
     try:
         found = json.loads(data)
-        good = (
-            found["format"] == FORMAT
-            and re.fullmatch("[a-z]+", found["board"])
-            and all(re.fullmatch("[a-z0-9-]+", kind) for kind in found["hardware"])
-            and parse_version(found["version"])
-            and all(isinstance(version, int) for version in found["frames"])
-            and isinstance(found["needs"], dict)
-            and found["base"]["mpy"]
-            and all(
-                _PATH.fullmatch(name)
-                and len(name) <= _LONGEST
-                and isinstance(entry["size"], int)
-                and re.fullmatch("[0-9a-f]{64}", entry["sha256"])
-                for name, entry in found["files"].items()
-            )
-        )
-    except (ValueError, LookupError, TypeError, AttributeError, BadData):
+        good = _good(found)
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
         good = False
     if not good:
         raise BadBundle(path, "its manifest is not one that this version reads")
     return found
+
+
+def _good(found: dict[str, Any]) -> bool:
+    """Whether every part that this version reads is of its form; others are let be."""
+    base = found["base"]
+    texts = [
+        (_NAME, [found["board"], *found["needs"]]),
+        (_KIND, found["hardware"]),
+        (_VERSION, [found["version"], base["version"]]),
+        (_NEED, found["needs"].values()),
+        (_PATH, found["files"]),
+        (_SHA256, [entry["sha256"] for entry in found["files"].values()]),
+        (_BASE_BOARD, [base["board"], base["variant"] or "-"]),
+        (_DATE, [base["date"]]),
+        (_MPY, [base["mpy"]]),
+        (_WEB, [base["url"]]),
+    ]
+    numbers = [found["format"], *found["frames"]]
+    numbers += [entry["size"] for entry in found["files"].values()]
+    return (
+        found["format"] == FORMAT
+        and isinstance(found["hardware"], list)
+        and isinstance(found["frames"], list)
+        and all(form.fullmatch(text) for form, each in texts for text in each)
+        # True is a number to isinstance, and no count of bytes.
+        and all(type(number) is int and number >= 0 for number in numbers)
+        and all(len(path) <= _LONGEST for path in found["files"])
+    )
 
 
 def manifest(
@@ -226,10 +282,13 @@ def released(folder: Path | None = None) -> list[Path]:
 
 
 def newest(board: str, folder: Path | None = None) -> Bundle:
-    """The newest bundle of that board. Raises NotFound."""
+    """The newest bundle of that board. Raises NotFound, BadBundle."""
     for path in reversed(released(folder)):
         if path.stem.partition("-")[0] == board:
-            return read(path)
+            one = read(path)
+            if path.stem != f"{one.board}-{one.version}":
+                raise BadBundle(path, f"in it is {one.board} {one.version}")
+            return one
     raise NotFound(
         f"there is no bundle for {board} in {folder or images()}",
         hint=f"make one: dsmrctl firmware build {board}",

@@ -7,7 +7,8 @@ then waits for ever.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -227,26 +228,45 @@ def _mounted(image: bytes, touched: Callable[[int], None] | None = None) -> Litt
 def mount(read: Callable[[int, int], bytes], blocks: int) -> LittleFS:
     """A file system whose bytes `read` (offset, size) gives when they are asked for; not to write.
 
-    Raises BadData when it is none.
+    Raises BadData when it is none, and what `read` raises. Use it within `unbroken`.
     """
     from littlefs import LittleFSError
     from littlefs.context import UserContext
 
     class Context(UserContext):
+        failed: BaseException | None = None
+
         def read(self, cfg: Any, block: int, off: int, size: int) -> bytearray:
-            return bytearray(read(block * BLOCK + off, size))
+            # LittleFS would swallow what is raised here, Ctrl-C too, and go on with other bytes.
+            try:
+                if self.failed is None:
+                    return bytearray(read(block * BLOCK + off, size))
+            except BaseException as error:
+                self.failed = error
+            return bytearray(size)
 
         def prog(self, cfg: Any, block: int, off: int, data: bytes) -> int:
             raise NotImplementedError
 
         erase = sync = prog  # pyright: ignore[reportAssignmentType]
 
+    system = _open(blocks, context=Context(buffer=bytearray()), mount=False)
     try:
-        system = _open(blocks, context=Context(buffer=bytearray()), mount=False)
-        system.mount()
+        with unbroken(system):
+            system.mount()
     except LittleFSError as error:
         raise BadData(f"no file system of a board ({error})") from None
     return system
+
+
+@contextmanager
+def unbroken(system: LittleFS) -> Iterator[None]:
+    """Raises what reading a mounted file system raised, since LittleFS does not."""
+    try:
+        yield
+    finally:
+        if system.context.failed is not None:
+            raise system.context.failed
 
 
 def read(image: bytes) -> dict[str, bytes]:

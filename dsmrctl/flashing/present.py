@@ -26,6 +26,7 @@ LAID = "laid.json"
 _OURS = {*image.START, "board.json", "boot.json", "boot.new", "update.json", LAID}
 # A board's own are a few kilobytes; what is more is no board's.
 _MOST = 16_384
+_MOST_PIECES = 512
 _MOST_SLOT = 40 * filesystem.BLOCK
 
 
@@ -89,6 +90,8 @@ def _of_ours(chip: Chip, place: Place) -> Present:
         first, last = offset // _PIECE, (offset + size - 1) // _PIECE
         for number in range(first, last + 1):
             if number not in pieces:
+                if len(pieces) == _MOST_PIECES:
+                    raise BadData("more than a board has")
                 pieces[number] = chip.read(place.offset + number * _PIECE, _PIECE)
         data = b"".join(pieces[number] for number in range(first, last + 1))
         return data[offset - first * _PIECE :][:size]

@@ -13,6 +13,8 @@ import zlib
 from collections.abc import Callable
 from typing import Self
 
+from dsmrctl.virtual import slip
+from dsmrctl.virtual.registers import Registers
 from dsmrctl.virtual.spi_flash import SECTOR, Faults, Reading, SpiFlash, Writing
 from dsmrctl.virtual.wire import PtyWire, TcpWire, Wire
 
@@ -21,10 +23,8 @@ __all__ = ["Bootloader", "Faults"]
 ROM_BAUD, LOG_BAUD = 115200, 74880  # its first words come at the crystal's rate
 # One trip over USB, which every answer takes.
 _TRIP_S = 0.001
-_MAGIC = {"esp8266": 0xFFF0C101, "esp8285": 0xFFF0C101, "esp32": 0x00F01D83}
 _SYNC, _READ_REG, _WRITE_REG, _CHANGE_BAUD = 0x08, 0x0A, 0x09, 0x0F
 _MEM_BEGIN, _MEM_END, _MEM_DATA = 0x05, 0x06, 0x07
-_SPI = 0x60000200
 # Statuses: the ROM's, then the stub's.
 _ROM_INVALID, _ROM_CHECKSUM = 0x0105, 0x0107
 _BAD_LENGTH, _BAD_CHECKSUM, _NOT_BEGUN, _NO_COMMAND, _NO_INFLATE = (
@@ -60,7 +60,7 @@ class Bootloader:
         self.commands: dict[int, int] = {}
         self._app = app
         self._status_bytes = 4 if chip == "esp32" else 2
-        self._registers = {0x40001000: _MAGIC[chip], **_efuses(mac, chip)}
+        self._registers = Registers(chip, mac, self.spi.jedec)
         self._clock_s = self._flash_free_s = 0.0
         self.wire: Wire = (
             PtyWire() if wire == "pty" else TcpWire(self._lines if wire == "rfc2217" else None)
@@ -126,8 +126,8 @@ class Bootloader:
     def _reset(self, download: bool) -> None:
         self.mode = "rom" if download else "app"
         self.baud = ROM_BAUD
-        self._frame: bytearray | None = None
-        self._escape = self._synced = False
+        self._ear = slip.Ear()
+        self._synced = False
         self._late = 0  # a status that shows on the next command
         self._writing: Writing | None = None
         self._reading: Reading | None = None
@@ -184,7 +184,8 @@ class Bootloader:
             self.baud = host  # it finds the rate by the first bytes
         if not self._garbled(host):
             for byte in data:
-                self._byte(byte)
+                if frame := self._ear.hear(byte):
+                    self._command(frame)
 
     def _garbled(self, host: int) -> bool:
         most = self.faults.most_baud
@@ -202,21 +203,7 @@ class Bootloader:
         self.wire.write(data)
 
     def _slip(self, data: bytes) -> None:
-        data = data.replace(b"\xdb", b"\xdb\xdd").replace(b"\xc0", b"\xdb\xdc")
-        self._out(b"\xc0" + data + b"\xc0")
-
-    def _byte(self, byte: int) -> None:
-        if byte == 0xC0:
-            frame, self._frame = self._frame, bytearray()
-            if frame:
-                self._frame = None
-                self._command(bytes(frame))
-        elif self._frame is not None:
-            if self._escape:
-                self._frame.append({0xDC: 0xC0, 0xDD: 0xDB}.get(byte, byte))
-            elif byte != 0xDB:
-                self._frame.append(byte)
-            self._escape = byte == 0xDB and not self._escape
+        self._out(slip.framed(data))
 
     # Commands
 
@@ -271,7 +258,7 @@ class Bootloader:
             simple[op](op, data)
         elif op == _MEM_DATA:
             body = data[16:]
-            wrong = not self._in_memory or _checksum(body) != check & 0xFF
+            wrong = not self._in_memory or slip.checksum(body) != check & 0xFF
             self._answer(op, status=_ROM_CHECKSUM if wrong else 0)
         elif op in (0x02, 0x10) and (stub or op == 0x02):
             self._begin(op, data, stub)
@@ -294,28 +281,11 @@ class Bootloader:
             self._answer(op, 0 if self.mode == "stub" else 0x20120707)
 
     def _read_register(self, op: int, data: bytes) -> None:
-        (address,) = struct.unpack("<I", data)
-        value = self._registers.get(address, 0)
-        if address == 0x60000014:
-            value = 52_000_000 // self.baud  # the divider by which esptool finds the crystal
-        self._answer(op, value)
+        self._answer(op, self._registers.read(struct.unpack("<I", data)[0], self.baud))
 
     def _write_register(self, op: int, data: bytes) -> None:
-        for at in range(0, len(data), 16):
-            address, value, mask, _ = struct.unpack_from("<IIII", data, at)
-            before = self._registers.get(address, 0)
-            self._registers[address] = (value & mask) | (before & ~mask & 0xFFFFFFFF)
-            if address == _SPI and value & 1 << 18:
-                self._registers[address] = 0
-                self._spi_command()
+        self._registers.write(data)
         self._answer(op)
-
-    def _spi_command(self) -> None:
-        """The flash is asked through the chip's registers: its id, and nothing else it knows."""
-        command = self._registers.get(_SPI + 0x24, 0) & 0xFF
-        bits = (self._registers.get(_SPI + 0x20, 0) >> 8 & 0x1FF) + 1
-        value = {0x9F: self.spi.jedec, 0x5A: 0xFFFFFFFF}.get(command, 0)
-        self._registers[_SPI + 0x40] = value & (1 << min(bits, 32)) - 1
 
     def _mem_begin(self, op: int, data: bytes) -> None:
         self._in_memory = True
@@ -358,7 +328,7 @@ class Bootloader:
         body, writing = data[16:], self._writing
         if writing is None:
             self._answer(op, status=_NOT_BEGUN if stub else _ROM_INVALID)
-        elif _checksum(body) != check & 0xFF:
+        elif slip.checksum(body) != check & 0xFF:
             self._answer(op, status=_BAD_CHECKSUM if stub else _ROM_CHECKSUM)
         elif stub:
             # It says yes first: it hears the next block while it programs this one.
@@ -421,19 +391,3 @@ class Bootloader:
             self._slip(reading.digest())
         else:
             self._slip(reading.next())
-
-
-def _checksum(data: bytes) -> int:
-    found = 0xEF
-    for byte in data:
-        found ^= byte
-    return found
-
-
-def _efuses(mac: str, chip: str) -> dict[int, int]:
-    """The four words in which the chip has its MAC, and what it is."""
-    m = bytes.fromhex(mac.replace(":", ""))
-    words = [m[5] << 24, 2 << 24 | m[3] << 8 | m[4], 0xF200A000, int.from_bytes(m[:3], "big")]
-    if chip == "esp8285":
-        words[0] |= 1 << 4
-    return {0x3FF00050 + 4 * number: word for number, word in enumerate(words)}

@@ -121,14 +121,15 @@ def test_versions_compare_and_a_development_version_comes_before_its_release() -
     assert sorted(texts, key=bundle.parse_version) == texts
 
 
-def test_an_index_of_what_is_released_matches_the_folder() -> None:
-    index = json.loads((bundle.images() / "index.json").read_text())
-    assert [entry["file"] for entry in index["bundles"]] == [
-        path.name for path in bundle.released()
-    ]
-
-
 def test_a_board_without_bundle_is_told_how_to_make_one(tmp_path: Path) -> None:
     with pytest.raises(NotFound) as told:
         bundle.newest("blink", tmp_path)
     assert told.value.hint == "make one: dsmrctl firmware build blink"
+
+
+def test_a_bundle_under_another_boards_name_is_not_taken_for_it(
+    made: bundle.Bundle, tmp_path: Path
+) -> None:
+    (tmp_path / "interface-9.0.0.zip").write_bytes(made.pack())
+    with pytest.raises(bundle.BadBundle, match=r"in it is blink 1\.2\.3"):
+        bundle.newest("interface", tmp_path)
