@@ -24,6 +24,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "The boards",
         "The boards' firmware: bundles, what is in them, and making them.",
     ),
+    "console": ("The boards", "Show a board's serial log, its crash log first."),
     "demo": ("Try it", "A household on this computer: meter, frames and a live view."),
 }
 

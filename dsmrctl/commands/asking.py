@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from dsmrctl import errors, keys
@@ -110,7 +111,7 @@ def changes(terminal: Terminal, board: Board, words: list[str]) -> dict[str, Any
             raise errors.UsageError(
                 f"{key} wants a value", hint=f"for example {key}={rule['default']}"
             )
-        elif rule["type"] == "int" and text.lstrip("-").isdigit():
+        elif rule["type"] == "int" and re.fullmatch("-?[0-9]{1,9}", text):
             value = int(text)
         elif rule["type"] == "bool" and text.lower() in _TRUTH:
             value = _TRUTH[text.lower()]
@@ -132,13 +133,18 @@ def _secret(terminal: Terminal, key: str, given: str, text: str) -> str:
     if not text.startswith("@"):
         raise errors.UsageError(
             f"{key} is a secret: on a command line everybody on this computer can read it",
-            hint=f"{key} alone asks for it, {key}=@FILE reads it from a file, @- from the input",
+            hint=_SECRETLY.format(key=key),
         )
     return keys.read_text(text[1:], "", key) or ""
 
 
-def _range(key: str, rule: dict[str, Any]) -> str:
+def _range(key: str, rule: dict[str, Any]) -> str | None:
+    if rule["secret"]:
+        return _SECRETLY.format(key=key)
     if rule["choices"]:
         return f"{key}={rule['choices'][0]}"
     unit = f" ({rule['unit']})" if rule["unit"] else ""
-    return f"for example {key}={rule['default']}{unit}"
+    return f"for example {key}={rule['default']}{unit}" if rule["default"] != "" else None
+
+
+_SECRETLY = "{key} alone asks for it, {key}=@FILE reads it from a file, @- from the input"

@@ -39,6 +39,11 @@ Boards = Annotated[
     ),
 ]
 
+Flash = Annotated[
+    bool,
+    typer.Option("--flash", help="Instead: flash a virtual interface board, and watch it boot."),
+]
+
 
 def demo(
     duration: options.Duration = None,
@@ -48,6 +53,7 @@ def demo(
     start: Start = BRIGHT,
     group: options.Group = None,
     board: Boards = None,
+    flash: Flash = False,
     as_json: options.Json = False,
 ) -> int:
     """A household on this computer: meter, frames and a live view.
@@ -64,6 +70,7 @@ def demo(
       dsmrctl demo --duration 5s
       dsmrctl demo --speed 60 --count 120
       dsmrctl demo --board blink --duration 5s
+      dsmrctl demo --flash --duration 5s
     """
     from dsmrctl.commands.listen import follow
     from dsmrctl.gateway.service import parse_speed
@@ -71,6 +78,10 @@ def demo(
     from dsmrctl.virtual.demonstration import LOOPBACK, Demonstration, carried
 
     terminal = Terminal(as_json)
+    if flash:
+        from dsmrctl.commands import demo_flash
+
+        return demo_flash.run(terminal, duration)
     begin, times = when(start), parse_speed(speed)
     address, port = group or (multicast.GROUP, multicast.PORT)
     address, port = carried(address, port)

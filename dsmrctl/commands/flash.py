@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -84,6 +85,9 @@ Baud = Annotated[
     int, typer.Option("--baud", metavar="N", help="The line's speed, 115200 when that fails.")
 ]
 
+# A virtual board has no port 80 of its own where an ordinary program may not have it.
+PagePort = Annotated[int | None, typer.Option("--page-port", hidden=True)]
+
 _WAIT_S = 120.0
 
 
@@ -108,6 +112,7 @@ def flash(
     timeout: options.Timeout = None,
     nic: options.Nic = None,
     yes: options.Yes = False,
+    page_port: PagePort = None,
     as_json: options.Json = False,
 ) -> int:
     """Put a board's firmware onto it, over a serial port.
@@ -144,6 +149,7 @@ def flash(
         backup=backup,
         no_backup=no_backup,
         dry_run=dry_run,
+        page_port=page_port,
     )
     from dsmrctl.flashing import install
 
@@ -279,7 +285,7 @@ def _tell(person: asking.Asked, wish: Wish, done: Done, chip: Chip) -> None:
         return
     if done.backup is not None:
         person.tell(f"the firmware that was on it is in {done.backup}; this puts it back:")
-        person.tell(f"  dsmrctl flash --restore {done.backup}")
+        person.tell(f"  dsmrctl flash --restore {shlex.quote(str(done.backup))}")
     what = (
         f"{done.plan.flash_bytes} bytes written, verified" if done.plan.runs else "it was already"
     )

@@ -64,6 +64,13 @@ try:
     # A prepared file system skips MicroPython's own set-up, which may leave an open access point.
     network.WLAN(network.AP_IF).active(False)
     network.WLAN(network.STA_IF).active(True)
+    try:
+        # For whoever looks on: once the app has the line, nothing is printed there.
+        with open("/crash.txt") as file:
+            for line in file:
+                print("crash log:", line, end="")
+    except OSError:
+        pass
     print("dsmrctl", board.get("board"), board.get("hardware"), "- Ctrl-C within 2 s stops it")
     os.dupterm(None, 1)
     uart = machine.UART(0, 115200, rxbuf=256, timeout=0)

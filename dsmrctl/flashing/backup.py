@@ -1,12 +1,7 @@
-"""A board's whole flash as a file, and a board's own files while it is written.
-
-Both hold WiFi passwords: only this user may read them (mode 0600).
-"""
+"""A board's whole flash as a file. It holds WiFi passwords: only this user may read it."""
 
 from __future__ import annotations
 
-import base64
-import json
 import os
 import time
 from pathlib import Path
@@ -46,7 +41,7 @@ def save(chip: Chip, path: Path, told: Callable[[int], None]) -> None:
     pieces = []
     for at in range(0, chip.identity.flash_size, _PIECE):
         pieces.append(chip.read(at, _PIECE, lambda done, at=at: told(at + done)))
-    _write(path, b"".join(pieces))
+    write(path, b"".join(pieces))
 
 
 def load(path: Path, size: int) -> Run:
@@ -57,15 +52,16 @@ def load(path: Path, size: int) -> Run:
     try:
         with path.open("rb") as file:
             data = file.read(_LARGEST + 1)
+            length = max(len(data), os.fstat(file.fileno()).st_size)
     except FileNotFoundError:
         raise NotFound(
             f"there is no {path}", hint=f"backups lie in {folder() / 'backups'}"
         ) from None
     except OSError as error:
         raise Refused(f"cannot read {path}: {error.strerror}") from None
-    if len(data) > size:
+    if length > size:
         raise Refused(
-            f"{path} has {len(data)} bytes; this board's flash has {flash_size(size)}.",
+            f"{path} has {length} bytes; this board's flash has {flash_size(size)}.",
             hint="a backup goes back to the board it came from, or one with as much flash",
         )
     if data[:1] != b"\xe9":
@@ -76,50 +72,26 @@ def load(path: Path, size: int) -> Run:
     return Run(0, data.ljust(-(-len(data) // 4) * 4, b"\xff"))
 
 
-def _write(path: Path, data: bytes) -> None:
+def write(path: Path, data: bytes) -> None:
+    """A file that only this user may read, whole or not at all. Raises Refused."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         part = path.with_name(path.name + ".part")
         part.unlink(missing_ok=True)
-        # Never there with more rights, not for a moment.
-        with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(path)
+        try:
+            # Never there with more rights, not for a moment.
+            opened = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            with os.fdopen(opened, "wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            part.replace(path)
+        finally:
+            part.unlink(missing_ok=True)
     except OSError as error:
         raise Refused(
             f"cannot write {path}: {error.strerror}", hint="is there room, and may you write there?"
         ) from None
-
-
-class Rescue:
-    """A board's own files on this computer, as long as its flash is written.
-
-    A cable pulled in the middle may leave a flash that cannot be read any more: the next run takes
-    them from here.
-    """
-
-    def __init__(self, mac: str) -> None:
-        self.path = folder() / "unfinished" / f"{mac.replace(':', '')}.json"
-
-    def save(self, board: str, files: dict[str, bytes]) -> None:
-        """Before the first byte is written. Raises Refused."""
-        kept = {path: base64.b64encode(data).decode() for path, data in files.items()}
-        _write(self.path, json.dumps({"format": 1, "board": board, "files": kept}).encode())
-
-    def load(self) -> tuple[str, dict[str, bytes]] | None:
-        """(board, files) of a flash that did not end; None when the last one did."""
-        try:
-            found = json.loads(self.path.read_bytes())
-            files = {path: base64.b64decode(text) for path, text in found["files"].items()}
-            return str(found["board"]), files
-        except (OSError, ValueError, LookupError, TypeError, AttributeError):
-            return None
-
-    def forget(self) -> None:
-        """After the last byte is written and verified."""
-        self.path.unlink(missing_ok=True)
 
 
 def check_place(path: Path) -> None:

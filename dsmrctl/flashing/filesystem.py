@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 BLOCK = 4096
 # Files up to so many bytes lie in their folder (LittleFS: the cache, at most an eighth of a block).
 _INLINE = 128
+# Comes and goes while a file system is made; a damaged one may still show it.
+FULL = "full"
 MEGABYTE = 1 << 20
 # The SDK keeps its own data in the last 20 KB of what the image header calls the flash.
 _SYSTEM = 20 * 1024
@@ -40,11 +42,6 @@ class Place:
 
 
 _STARTS = {"FLASH_1M": 0x99000, "": 0x100000}
-
-
-def start(variant: str) -> int:
-    """Where the files of MicroPython's build begin, and its own code ends at the latest."""
-    return _STARTS[variant]
 
 
 def place(variant: str, flash_size: int) -> Place:
@@ -172,7 +169,7 @@ def _compact(system: LittleFS, flash: Any, folder: str) -> None:
     LittleFS does so when the block of a folder is full, which a small file that comes and goes
     fills. A small file takes no block: the first that is erased is the folder's other one.
     """
-    path, before = f"{folder}/full", flash.erased
+    path, before = f"{folder}/{FULL}", flash.erased
     while flash.erased == before:
         _write(system, path, b" ")
         system.remove(path)
@@ -265,8 +262,9 @@ def unbroken(system: LittleFS) -> Iterator[None]:
     try:
         yield
     finally:
-        if system.context.failed is not None:
-            raise system.context.failed
+        flash: Any = system.context
+        if flash.failed is not None:
+            raise flash.failed
 
 
 def read(image: bytes) -> dict[str, bytes]:

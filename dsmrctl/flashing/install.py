@@ -8,17 +8,18 @@ import json
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
 from dsmrctl.boards import Board, Hardware
-from dsmrctl.errors import UsageError
+from dsmrctl.errors import Refused
 from dsmrctl.flashing import backup, filesystem, image, keeping, plan, present, trouble
 from dsmrctl.flashing.bundle import Bundle
 from dsmrctl.flashing.chip import Chip
 from dsmrctl.flashing.plan import Plan, Run
 from dsmrctl.flashing.present import Present
+from dsmrctl.flashing.rescue import Rescue
 
 
 class Bar(Protocol):
@@ -70,6 +71,7 @@ class Wish:
     backup: Path | None = None
     no_backup: bool = False
     dry_run: bool = False
+    page_port: int | None = None  # where a virtual board's page is
 
 
 @dataclass(frozen=True)
@@ -89,7 +91,7 @@ def install(chip: Chip, wish: Wish, person: Person) -> Done:
     size = chip.identity.flash_size
     if size < filesystem.MEGABYTE:
         raise trouble.FlashTooSmall(size, filesystem.MEGABYTE)
-    rescue = backup.Rescue(chip.identity.mac)
+    rescue = Rescue(chip.identity.mac)
     there = _there(chip, wish, rescue, person)
     hardware = _hardware(wish, there, person)
     if not hardware.variant and size < 2 * filesystem.MEGABYTE:
@@ -98,16 +100,21 @@ def install(chip: Chip, wish: Wish, person: Person) -> Done:
         raise trouble.FlashSmaller(size, true)
     base = image.header(wish.base(hardware.variant), hardware, size)
     begun = chip.holds(0, base[: plan.SECTOR])
+    if wish.page_port is not None:
+        there = replace(there, port=wish.page_port)
     kept = keeping.merge(there, wish.board, wish.changes, wish.wifi, reset=wish.reset)
     runs, todo = _plan(chip, wish, hardware, base, kept, there, begun)
     _tell(wish, there, hardware, kept, runs, todo, person)
     wifi = wish.wifi[0] if wish.wifi else there.wifi
-    if wish.dry_run or not _wanted(wish, there, begun, person):
+    if wish.dry_run:
         return Done(hardware, todo, False, wifi=wifi)
+    reasons = _reasons(wish, there, begun)
+    if reasons and not person.sure(reasons):
+        raise Refused("nothing was written, as you wished")
     copy = _copy_path(chip, wish, there, begun)
     started = time.monotonic()
     if there.kept and not wish.erase:
-        rescue.save(there.board or wish.board.name, there.kept)
+        rescue.save(there, chip, runs[1])
     with person.progress(
         f"{wish.board.name} {wish.bundle.version}", _total(chip, copy, todo)
     ) as bar:
@@ -124,9 +131,9 @@ def _there(chip: Chip, wish: Wish, rescue: backup.Rescue, person: Person) -> Pre
         return Present("foreign")
     there = present.look(chip)
     saved = rescue.load()
-    if saved is not None:
+    if saved is not None and (there.state != "ours" or saved.begun(chip)):
         person.tell("goes on after a flash that did not end; what the board had is still here")
-        there = keeping.rescued(there, saved[1], saved[0])
+        return saved.present
     return there
 
 
@@ -212,7 +219,8 @@ def _tell(
     )
 
 
-def _wanted(wish: Wish, there: Present, begun: bool, person: Person) -> bool:
+def _reasons(wish: Wish, there: Present, begun: bool) -> list[str]:
+    """Why somebody should be asked first."""
     reasons = []
     if wish.erase:
         reasons.append("everything on the board is erased, its settings and its WiFi too")
@@ -220,7 +228,7 @@ def _wanted(wish: Wish, there: Present, begun: bool, person: Person) -> bool:
         reasons.append(f"this is a {there.board}, and becomes a {wish.board.name}")
     if _is_foreign(there, begun) and wish.no_backup and not wish.erase:
         reasons.append("another firmware is on it, and no backup of that is kept")
-    return not reasons or person.sure(reasons)
+    return reasons
 
 
 def _is_foreign(there: Present, begun: bool) -> bool:
@@ -286,7 +294,7 @@ def _check_size(chip: Chip) -> None:
 def restore(chip: Chip, path: Path, person: Person, *, erase: bool = False) -> Plan:
     """A backup, or any firmware's .bin, back onto the board; only what differs.
 
-    Raises NotFound, BadData, Refused, UsageError, Lost.
+    Raises NotFound, BadData, Refused, Lost.
     """
     run = backup.load(path, chip.identity.flash_size)
     todo = plan.whole([run]) if erase else plan.changed(chip, [run])
@@ -294,8 +302,8 @@ def restore(chip: Chip, path: Path, person: Person, *, erase: bool = False) -> P
     if todo.runs or erase:
         reason = "the board gets another firmware; what is on it now goes"
         if not person.sure([reason]):
-            raise UsageError("nothing was written")
+            raise Refused("nothing was written, as you wished")
         with person.progress(path.name, todo.line_bytes) as bar:
             write(chip, todo, bar, erase=erase)
-    backup.Rescue(chip.identity.mac).forget()
+    Rescue(chip.identity.mac).forget()
     return todo

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from dsmrctl.boards import Board
@@ -50,9 +50,10 @@ def merge(
     for path, called in _CALLED.items():
         if path in more:
             told.append(f"keeps {called}")
-    if settings == present.settings and not changes and "settings.json" in present.kept:
+    as_is = present.kept.get("settings.json", b"")
+    if settings == present.settings and not changes and (settings or as_is == b"{}"):
         # To the byte as the board wrote it: then nothing needs writing.
-        more["settings.json"] = present.kept["settings.json"]
+        more["settings.json"] = as_is
         settings = {}
     if changes:
         told.append(f"sets {', '.join(_shown(key, value) for key, value in changes.items())}")
@@ -86,8 +87,3 @@ def _fitting(before: dict[str, Any], board: Board, same: bool) -> tuple[dict[str
 
 def _shown(key: str, value: Any) -> str:
     return key if setting.secret(key) else f"{key}={value}"
-
-
-def rescued(present: Present, files: dict[str, bytes], board: str) -> Present:
-    """A flash as it was before a flash that did not end: these are the files of its own."""
-    return replace(present, state="ours", board=board, kept=files)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -23,11 +24,15 @@ _PIECE = 256
 # Of which sizes the file system was made before this one, if that decides where its files lie.
 LAID = "laid.json"
 # Written anew by each flash, or of an update that did not end.
-_OURS = {*image.START, "board.json", "boot.json", "boot.new", "update.json", LAID}
+_OURS = {*image.START, "board.json", "boot.json", "boot.new", "update.json", LAID, filesystem.FULL}
 # A board's own are a few kilobytes; what is more is no board's.
 _MOST = 16_384
-_MOST_PIECES = 512
 _MOST_SLOT = 40 * filesystem.BLOCK
+# Bytes come by 256; and a damaged folder may lead back to itself, where nothing new is read.
+_MOST_PIECES, _MOST_READS = 512, 50_000
+_WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]{0,39}")
+# No name of ours has other letters; "a" and "b" are the slots.
+_NAME = re.compile(r"(?![ab]$)[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}")
 
 
 @dataclass(frozen=True)
@@ -85,14 +90,17 @@ def _of_ours(chip: Chip, place: Place) -> Present:
     from littlefs import LittleFSError
 
     pieces: dict[int, bytes] = {}
+    reads = 0
 
     def read(offset: int, size: int) -> bytes:
+        nonlocal reads
+        reads += 1
         first, last = offset // _PIECE, (offset + size - 1) // _PIECE
         for number in range(first, last + 1):
             if number not in pieces:
-                if len(pieces) == _MOST_PIECES:
-                    raise BadData("more than a board has")
                 pieces[number] = chip.read(place.offset + number * _PIECE, _PIECE)
+        if len(pieces) > _MOST_PIECES or reads > _MOST_READS:
+            raise BadData("more than a board has")
         data = b"".join(pieces[number] for number in range(first, last + 1))
         return data[offset - first * _PIECE :][:size]
 
@@ -101,63 +109,87 @@ def _of_ours(chip: Chip, place: Place) -> Present:
         raise BadData("no file system")
     system = filesystem.mount(read, place.blocks)
     try:
-        sizes = _sizes(system, "")
-        record = _json(_content(system, "board.json", sizes)) if "board.json" in sizes else None
-        if not isinstance(record, dict) or not isinstance(record.get("board"), str):
-            return Present("foreign", files=True)
-        boot = _json(_content(system, "boot.json", sizes)) if "boot.json" in sizes else None
-        slot = boot.get("slot") if isinstance(boot, dict) else None
-        kept = {
-            path: _content(system, path, sizes)
-            for path in sizes
-            if "/" not in path and path not in _OURS
-        }
-        version = boot.get("version") if isinstance(boot, dict) else None
-        if not isinstance(version, str):
-            version = _version(system, slot)
-    except (LittleFSError, IndexError, RecursionError) as error:
+        with filesystem.unbroken(system):
+            return _board(system)
+    except (LittleFSError, OSError, ValueError, IndexError, RecursionError) as error:
         raise BadData(f"no file system of a board ({error})") from None
+
+
+def _board(system: Any) -> Present:
+    """Raises BadData, and LittleFSError, OSError and ValueError when it cannot be read."""
+    sizes = _sizes(system, "")
+    record = _json(_content(system, "board.json", sizes)) if "board.json" in sizes else None
+    board = _word(record, "board")
+    if not isinstance(record, dict) or board is None:
+        return Present("foreign", files=True)
+    boot = _json(_content(system, "boot.json", sizes)) if "boot.json" in sizes else None
+    version = _word(boot, "version")
+    if version is None:
+        version = _version(system, _word(boot, "slot"))
+    port = record.get("port")
     return Present(
         "ours",
-        record["board"],
-        record.get("hardware"),
+        board,
+        _word(record, "hardware"),
         version,
-        record.get("port"),
-        kept,
+        port if type(port) is int and 0 < port < 65536 else None,
+        {path: _content(system, path, sizes) for path in sizes if path not in _OURS},
         _laid(system, sizes),
-        lambda: sizes | _sizes(system, "a"),
+        lambda: _every(system, sizes),
     )
 
 
-def _version(system: Any, slot: Any) -> str | None:
+def _word(found: Any, key: str) -> str | None:
+    """What is shown on a screen, or no word: a flash may hold anything."""
+    word = found.get(key) if isinstance(found, dict) else None
+    return word if isinstance(word, str) and _WORD.fullmatch(word) else None
+
+
+def _version(system: Any, slot: str | None) -> str | None:
     """Of what an update over WiFi brought: its listing begins {"version":"1.2.3","files":{…"""
     from littlefs import LittleFSError
 
     try:
-        with system.open(f"{slot}/files.json", "rb") as file:
-            return file.read(64).decode("latin-1").split('"')[3]
-    except (LittleFSError, FileNotFoundError, IndexError):
+        with system.open(f"/{slot}/files.json", "rb") as file:
+            found = file.read(64).decode("latin-1").split('"')[3]
+    except (LittleFSError, OSError, IndexError):
         return None
+    return _word({"version": found}, "version")
 
 
 def _sizes(system: Any, folder: str) -> dict[str, int]:
-    """The sizes of a folder's files by their path; none when it is not there or cannot be read."""
+    """The sizes of a folder's files by their path. Raises LittleFSError, OSError, ValueError."""
+    return {
+        f"{folder}/{entry.name}".lstrip("/"): entry.size
+        for entry in system.scandir(f"/{folder}")
+        if entry.type == 1 and _NAME.fullmatch(entry.name)
+    }
+
+
+def _every(system: Any, sizes: dict[str, int]) -> dict[str, int]:
+    """Those and slot a's, as far as they can be read."""
     from littlefs import LittleFSError
 
-    found = {}
-    with contextlib.suppress(FileNotFoundError, LittleFSError):
-        for entry in system.scandir(f"/{folder}"):
-            if entry.type == 1:
-                found[f"{folder}/{entry.name}".lstrip("/")] = entry.size
-    return found
+    found: dict[str, int] = {}
+    with (
+        contextlib.suppress(LittleFSError, OSError, ValueError, BadData),
+        filesystem.unbroken(system),
+    ):
+        found = _sizes(system, "a")
+    return sizes | {path: size for path, size in found.items() if size < _MOST_SLOT}
 
 
 def _laid(system: Any, sizes: dict[str, int]) -> dict[str, int] | None:
     found = _json(_content(system, LAID, sizes)) if LAID in sizes else None
-    if not isinstance(found, dict):
+    if not isinstance(found, dict) or len(found) > 100:
         return None
-    good = all(isinstance(size, int) and 0 <= size < _MOST_SLOT for size in found.values())
-    return found if good and len(found) < 100 else None
+    for path, size in found.items():
+        folder, _, name = path.rpartition("/")
+        if folder not in ("", "a") or not _NAME.fullmatch(name):
+            return None
+        if type(size) is not int or not 0 <= size < _MOST_SLOT:
+            return None
+    return found
 
 
 def _content(system: Any, path: str, sizes: dict[str, int]) -> bytes:

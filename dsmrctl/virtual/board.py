@@ -75,8 +75,7 @@ class VirtualBoard:
         self.wifi = 0
         self.access_point: str | None = None
         self.rtc = b""
-        # Half cycles of the mains that its triac let through in a second, of either polarity; and
-        # all of them since its start.
+        # Half cycles that its triac let through in a second, of either polarity; and all so far.
         self.conducted = (0, 0)
         self.halves = 0
         self.log = ""
@@ -106,11 +105,11 @@ class VirtualBoard:
 
     @property
     def running(self) -> bool:
-        """Whether it has power (it may just be between a reset and its start)."""
+        """Whether it has power."""
         return self._process is not None or self._next_cause is not None
 
     def power_on(self, cause: str = "PWRON") -> None:
-        """Boots it. In real time it runs from now on; in simulated time when the clock is run."""
+        """Boots it; in simulated time once the clock is run."""
         if self.clock is not None:
             self.now_us = self.deadline_us = self.clock.now_us
             self._next_cause = cause
@@ -143,6 +142,7 @@ class VirtualBoard:
         self.pins.clear()
         self._events.clear()
         self._fed_s = 0.0
+        self._console = True
         config = {
             "simulated": self.clock is not None,
             "now_us": self.now_us,
@@ -240,7 +240,7 @@ class VirtualBoard:
     # What it does
 
     def catch_up(self) -> None:
-        """In simulated time: it comes to this moment, and has told what it did until then."""
+        """In simulated time: it comes to this moment."""
         if self.clock is not None and self._process is not None:
             self._send(b"G", self.clock.now_us)
             self._until_it_waits()
@@ -278,6 +278,8 @@ class VirtualBoard:
             self._note(content.decode("utf-8", "replace"))
             if self.on_serial is not None:
                 self.on_serial(content)
+        elif kind == b"T":
+            self._console = bool(number)
         elif kind == b"R":
             self.now_us = number
             self._again(content.decode())
@@ -320,6 +322,11 @@ class VirtualBoard:
             self._next_cause = cause
             self.now_us = self.deadline_us = self.now_us + _BOOT_US
 
+    def _printed(self, chip: line.Line) -> None:
+        self._note(text := chip.printed())
+        if text and self._console and self.on_serial is not None:
+            self.on_serial(text.encode())  # until its firmware takes its UART over
+
     def _note(self, text: str) -> None:
         if text:
             self.log = (self.log + text)[-_LOG_MOST:]
@@ -330,14 +337,13 @@ class VirtualBoard:
         if process is None or chip is None:
             return False
         told = chip.take(timeout_s)
-        if told is None or told.kind in b"WDR":
-            self._note(chip.printed())
+        if told is None or told.kind in b"WDRT":
+            self._printed(chip)
         if told is None:
             if chip.over and process is self._process:
-                code = process.wait()
                 self._note(chip.printed())
                 # The program itself died, which no chip does.
-                self.faults.append(f"the MicroPython program ended by itself ({code})")
+                self.faults.append(f"the MicroPython program ended by itself ({process.wait()})")
                 self.restarts = False
                 self._again("CRASH")
             return False
@@ -389,6 +395,6 @@ class VirtualBoard:
         while self._process is process and process is not None and self.deadline_us < 0:
             self._take(0.5)
             if time.monotonic() > give_up and self._process is process:
-                # A loop without end: the chip's watchdog ends it after its five seconds.
+                # A loop without end: its watchdog.
                 self.now_us += int(_DOG_S * 1e6)
                 self._again("WDT")

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Self
 
 from dsmrctl import boards
-from dsmrctl.errors import DsmrError, NotFound, UsageError
-from dsmrctl.flashing import bundle, image
+from dsmrctl.errors import DsmrError, UsageError
+from dsmrctl.flashing import build, image
 from dsmrctl.virtual.air import Air
 from dsmrctl.virtual.board import VirtualBoard
 from dsmrctl.virtual.loads import Load
@@ -58,10 +58,10 @@ class Rack:
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
             for number, kind in enumerate(self._kinds, 2):
                 address = f"127.0.0.{number}"
-                port = _port(address)
+                port = page_port(address)
                 settings = {"frame_group": self._group, **SETTINGS.get(kind.name, {})}
                 content = image.Content(settings, (SSID, KEY), port)
-                data, place = image.make(_bundle(kind), kind, kind.hardware[0], content)
+                data, place = image.make(build.current(kind), kind, kind.hardware[0], content)
                 flash = folder / f"{number}.bin"
                 flash.write_bytes(data)
                 mac = bytes([0x5C, 0xCF, 0x7F, 0xD5, 0x14, number])
@@ -99,17 +99,7 @@ class Rack:
         self._stack.close()
 
 
-def _bundle(board: boards.Board) -> bundle.Bundle:
-    """The newest that came with dsmrctl, else one of the sources beside it."""
-    from dsmrctl.flashing import build
-
-    try:
-        return bundle.newest(board.name)
-    except NotFound:
-        return build.build(board)
-
-
-def _port(address: str) -> int:
+def page_port(address: str) -> int:
     """80 where an ordinary program may have it, else the first free one from 8080."""
     for port in (80, *range(8080, 8180)):
         with socket.socket() as probe:

@@ -14,6 +14,7 @@ import select
 import socket
 import tempfile
 import termios
+import threading
 import tty
 from collections.abc import Callable
 from pathlib import Path
@@ -33,6 +34,8 @@ class PtyWire:
         self._folder = tempfile.TemporaryDirectory(prefix="dsmrctl-")
         self.path = str(Path(self._folder.name) / "port")
         self._ours = self._theirs = -1
+        # Whoever pulls the cable does so between two looks at it, never within one.
+        self._lock = threading.RLock()
 
     @property
     def plugged(self) -> bool:
@@ -41,22 +44,25 @@ class PtyWire:
 
     def plug(self) -> None:
         """Puts the cable in: the port is there."""
-        if self.plugged:
-            return
-        self._ours, self._theirs = os.openpty()
-        # Raw on both ends: else the terminal changes bytes, and answers by itself.
-        tty.setraw(self._ours)
-        tty.setraw(self._theirs)
-        Path(self.path).symlink_to(os.ttyname(self._theirs))
+        with self._lock:
+            if self.plugged:
+                return
+            self._ours, self._theirs = os.openpty()
+            os.set_blocking(self._ours, False)
+            # Raw on both ends: else the terminal changes bytes, and answers by itself.
+            tty.setraw(self._ours)
+            tty.setraw(self._theirs)
+            Path(self.path).symlink_to(os.ttyname(self._theirs))
 
     def unplug(self) -> None:
         """Pulls the cable: the port is gone, and whoever has it open gets an error."""
-        if not self.plugged:
-            return
-        Path(self.path).unlink(missing_ok=True)
-        ours, theirs, self._ours, self._theirs = self._ours, self._theirs, -1, -1
-        os.close(theirs)
-        os.close(ours)
+        with self._lock:
+            if not self.plugged:
+                return
+            Path(self.path).unlink(missing_ok=True)
+            ours, theirs, self._ours, self._theirs = self._ours, self._theirs, -1, -1
+            os.close(theirs)
+            os.close(ours)
 
     def host_baud(self) -> int:
         """The rate to which the host's end is set, 0 when it is not known."""
@@ -72,14 +78,15 @@ class PtyWire:
     def read(self, timeout_s: float) -> bytes:
         """What came from the host within that time; b"" for nothing."""
         try:
-            ready, _, _ = select.select([self._ours], [], [], timeout_s)
-            return os.read(self._ours, _PIECE) if ready else b""
+            with self._lock:
+                ready, _, _ = select.select([self._ours], [], [], timeout_s)
+                return os.read(self._ours, _PIECE) if ready else b""
         except (OSError, ValueError):
             return b""
 
     def write(self, data: bytes) -> None:
         """Bytes to the host, as far as somebody takes them."""
-        with contextlib.suppress(OSError, ValueError):
+        with self._lock, contextlib.suppress(OSError, ValueError):
             while data:
                 _, ready, _ = select.select([], [self._ours], [], _PATIENCE_S)
                 if not ready:

@@ -7,7 +7,7 @@ import zlib
 
 import pytest
 from bare_flash import BareFlash
-from hypothesis import example, given
+from hypothesis import given
 from hypothesis import strategies as st
 
 from dsmrctl.flashing import filesystem, plan
@@ -18,6 +18,13 @@ KB, MEGABYTE = 1 << 10, 1 << 20
 
 def noise(size: int, seed: int = 1) -> bytes:
     return random.Random(seed).randbytes(size)
+
+
+def words(size: int, seed: int = 1) -> bytes:
+    """What compresses about as code does, and each level otherwise."""
+    letters = random.Random(seed)
+    known = [letters.randbytes(letters.randint(2, 9)) for _ in range(99)]
+    return b"".join(letters.choices(known, k=size // 2 + 1))[:size]
 
 
 def depth(sectors: int) -> int:
@@ -96,21 +103,25 @@ def test_one_sector_that_changed_is_found_alone(count: int, data: st.DataObject)
 
 @pytest.mark.slow
 @given(st.integers(1, 1024), st.data())
-@example(160, None)
-@example(1024, None)
-def test_a_few_that_changed_are_written_with_few_others(
-    count: int, data: st.DataObject | None
-) -> None:
-    if data is None:
-        places = {*range(2 * count // 3 - 11, 2 * count // 3), count - 1}  # many in one half
-    else:
-        places = data.draw(st.sets(st.integers(0, count - 1), min_size=1, max_size=24))
+def test_a_few_that_changed_are_written_with_few_others(count: int, data: st.DataObject) -> None:
+    few_others(count, data.draw(st.sets(st.integers(0, count - 1), min_size=1, max_size=24)))
+
+
+@pytest.mark.parametrize("count", [60, 160, 1024])
+def test_a_few_in_bad_places_are_written_with_few_others(count: int) -> None:
+    few_others(count, {0, count // 2, count - 1})
+    few_others(count, {0, count // 3, 2 * count // 3, count - 1})
+    few_others(count, {0, count // 4, count // 2, 3 * count // 4, count - 1})
+    # Many in one half, which use the questions up.
+    few_others(count, {*range(count // 2 - 12, count // 2), count - 1})
+
+
+def few_others(count: int, places: set[int]) -> None:
     wanted = bytes(count * SECTOR)
     chip = BareFlash(wanted)
     for place in places:
         chip.flash[place * SECTOR] = 1
-    found = plan.changed(chip, [Run(0, wanted)])
-    written = chip.obey(found)
+    written = chip.obey(plan.changed(chip, [Run(0, wanted)]))
     assert places <= written
     assert chip.questions <= most_questions(count)
     assert len(written) <= 16 * len(places)
@@ -181,7 +192,7 @@ def test_a_firmware_with_its_beginning_twice_is_no_smaller_flash() -> None:
 
 SOME = st.builds(
     lambda sizes, seed: [
-        Run(at * MEGABYTE, noise(size, seed) if seed % 2 else bytes(size))
+        Run(at * MEGABYTE, [noise, words, lambda size, _: bytes(size)][seed % 3](size, seed))
         for at, size in enumerate(sizes)
     ],
     st.lists(st.integers(0, 5 * SECTOR), max_size=3),
@@ -208,6 +219,12 @@ def test_more_takes_longer_and_a_faster_line_never_does(sectors: int, baud: int)
     assert less.seconds(9600) > less.seconds(baud)
     # Never less than the line takes: 10 bits a byte.
     assert less.seconds(baud) >= less.line_bytes * 10 / baud
+
+
+def test_code_is_sent_at_the_level_that_esptool_uses() -> None:
+    code = words(20 * SECTOR)
+    (size,) = plan.whole([Run(0, code)]).sizes
+    assert size == len(zlib.compress(code, 9)) < len(zlib.compress(code, 6)) < len(code)
 
 
 def test_nothing_to_write_takes_no_time() -> None:

@@ -1,4 +1,5 @@
 # The chip's os: the real one, and the terminal on the UART.
+import chip
 from uos import (
     VfsLfs2,
     ilistdir,
@@ -21,3 +22,4 @@ attached = True
 def dupterm(stream, index=1):
     global attached
     attached = stream is not None
+    chip.tell(b"T", attached)
