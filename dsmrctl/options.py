@@ -110,14 +110,12 @@ Port = Annotated[
         help="The board's serial port; without it: the one there is.",
     ),
 ]
+Baud = Annotated[int, typer.Option("--baud", metavar="N", help="The line's speed in bits/s.")]
 Base = Annotated[
     Path | None,
     typer.Option(
         "--base", metavar="FILE", help="MicroPython's image, from a file rather than fetched."
     ),
-]
-Output = Annotated[
-    Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write here, not to stdout.")
 ]
 Source = Annotated[
     str | None,

@@ -26,6 +26,9 @@ KEYS = {
     "language": "language",
     "frame_key_file": "frame_key_file",
     "meter_key_file": "meter_key_file",
+    # The network that boards are given when they are flashed.
+    "ssid": "ssid",
+    "wifi_password_file": "password_file",
 }
 
 

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from bench import bench  # noqa: F401 - a fixture
 from brokers import broker, listen, locked_broker  # noqa: F401 - fixtures
 from flashed import flash  # noqa: F401 - a fixture
 from hypothesis import settings
@@ -24,6 +25,11 @@ BELGIAN = CAPTURES / "belgium_emucs-1.7.1_gas_water_13-months.txt"
 settings.register_profile("house", deadline=None)
 settings.register_profile("quick", deadline=None, max_examples=20)  # `make check`
 settings.load_profile(os.environ.get("DSMRCTL_TESTS_PROFILE", "house"))
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--board-port", help="a real board's serial port, for the tests of flashing")
+    parser.addoption("--hardware", default="esp01s", help="what that board is (esp01s)")
 
 
 def pytest_configure() -> None:

@@ -16,7 +16,7 @@ from conftest import BELGIAN, CAPTURES, ROOT, clean_environment
 from test_cli import COMMANDS, leaf
 from world import bundle
 
-# Those that need a serial port, or a server far away, are read by a test of their own; here only their spelling.
+# Those that need a serial port, or a server, have a test of their own; here only their spelling.
 HARDWARE = ("/dev/tty", "tcp://", "--nic eth", "mqtt://", "firmware fetch")
 GROUP = "239.255.61.7:18661"
 

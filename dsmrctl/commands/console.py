@@ -11,7 +11,6 @@ from dsmrctl import errors, options
 from dsmrctl.commands import asking
 from dsmrctl.terminal.output import Terminal, safe
 
-Baud = Annotated[int, typer.Option("--baud", metavar="N", help="The line's speed.")]
 Times = Annotated[
     bool, typer.Option("--timestamps", help="Before each line the seconds since the start.")
 ]
@@ -25,7 +24,7 @@ _PATIENCE_S = 1.0
 
 def console(
     port: options.Port = None,
-    baud: Baud = 115200,
+    baud: options.Baud = 115200,
     timestamps: Times = False,
     raw: Raw = False,
     count: options.Count = None,

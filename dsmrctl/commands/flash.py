@@ -81,9 +81,6 @@ Wait = Annotated[
         "--wait/--no-wait", help="Wait to see it on the network; on a terminal it does anyway."
     ),
 ]
-Baud = Annotated[
-    int, typer.Option("--baud", metavar="N", help="The line's speed, 115200 when that fails.")
-]
 
 # A virtual board has no port 80 of its own where an ordinary program may not have it.
 PagePort = Annotated[int | None, typer.Option("--page-port", hidden=True)]
@@ -101,7 +98,7 @@ def flash(
     no_password: OpenNetwork = False,
     bundle: BundleChoice = None,
     base: options.Base = None,
-    baud: Baud = 460800,
+    baud: options.Baud = 460800,
     erase: Erase = False,
     reset_settings: Reset = False,
     backup: Backup = None,
@@ -120,6 +117,7 @@ def flash(
     What the board has, its settings, WiFi and history, is read first and kept; only
     what differs is written, and verified. Another firmware is copied into a file
     first, which --restore puts back. Run it again after a pulled cable: it goes on.
+    A line that is too fast for its adapter falls back to 115200 by itself.
 
     \b
     Examples:

@@ -125,7 +125,7 @@ def install(chip: Chip, wish: Wish, person: Person) -> Done:
     return Done(hardware, todo, True, time.monotonic() - started, copy, wifi)
 
 
-def _there(chip: Chip, wish: Wish, rescue: backup.Rescue, person: Person) -> Present:
+def _there(chip: Chip, wish: Wish, rescue: Rescue, person: Person) -> Present:
     """What is on the flash, or was when the last flash of it began and did not end."""
     if wish.erase:
         return Present("foreign")

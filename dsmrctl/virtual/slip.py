@@ -2,42 +2,48 @@
 
 from __future__ import annotations
 
-END, ESCAPE = 0xC0, 0xDB
-_SAID = {0xDC: END, 0xDD: ESCAPE}
+from functools import reduce
+from operator import xor
+
+_END, _ESCAPE = b"\xc0", b"\xdb"
+_END_INSIDE, _ESCAPE_INSIDE = b"\xdb\xdc", b"\xdb\xdd"
 
 
 def framed(data: bytes) -> bytes:
     """A frame as it goes over the line."""
-    data = data.replace(b"\xdb", b"\xdb\xdd").replace(b"\xc0", b"\xdb\xdc")
-    return b"\xc0" + data + b"\xc0"
+    inside = data.replace(_ESCAPE, _ESCAPE_INSIDE).replace(_END, _END_INSIDE)
+    return _END + inside + _END
 
 
 def checksum(data: bytes) -> int:
     """Of a block's data: all of it, and EF, by exclusive or."""
-    found = 0xEF
-    for byte in data:
-        found ^= byte
-    return found
+    return reduce(xor, data, 0xEF)
 
 
 class Ear:
-    """What comes on a line, byte by byte."""
+    """Frames out of what comes on a line; what stands between two frames is noise."""
 
     def __init__(self) -> None:
-        self._frame: bytearray | None = None
-        self._escape = False
+        self._begun = False
+        self._frame = b""
 
-    def hear(self, byte: int) -> bytes | None:
-        """The frame that this byte ends, if it does."""
-        if byte == END:
-            frame, self._frame, self._escape = self._frame, bytearray(), False
-            if frame:
-                self._frame = None
-                return bytes(frame)
-        elif self._frame is not None:
-            if self._escape:
-                self._frame.append(_SAID.get(byte, byte))
-            elif byte != ESCAPE:
-                self._frame.append(byte)
-            self._escape = byte == ESCAPE and not self._escape
-        return None
+    def hear(self, data: bytes) -> list[bytes]:
+        """The frames that these bytes end."""
+        found: list[bytes] = []
+        first, *rest = data.split(_END)
+        self._within(first)
+        for part in rest:
+            if self._begun and self._frame:
+                whole = self._frame.replace(_END_INSIDE, _END)
+                found.append(whole.replace(_ESCAPE_INSIDE, _ESCAPE))
+                self._begun = False
+            else:
+                # Two ends after another: the second begins the next.
+                self._begun = True
+            self._frame = b""
+            self._within(part)
+        return found
+
+    def _within(self, part: bytes) -> None:
+        if self._begun:
+            self._frame += part

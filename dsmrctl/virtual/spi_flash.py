@@ -1,9 +1,12 @@
-"""A NOR flash chip, as a board has one beside its ESP8266, and what may be wrong with it."""
+"""A NOR flash chip, as a board has one beside its ESP8266, and what may be wrong with it.
+
+Its time is counted, not waited for: an erase goes on by itself until something else is asked of
+it, as on the real one.
+"""
 
 from __future__ import annotations
 
 import hashlib
-import zlib
 from dataclasses import dataclass, field
 
 SECTOR, BLOCK, PAGE = 0x1000, 0x10000, 256
@@ -36,46 +39,76 @@ class Faults:
 
 
 class SpiFlash:
-    """size: what it says it has, in bytes. `busy_s` is how long all its work took so far."""
+    """size: what it says it has, in bytes; jedec: its id, by the size when left out.
+
+    `now_s` is the clock of whoever uses it, set on by what it has to wait for; `ready_s` when the
+    erase that was begun last is done.
+    """
 
     def __init__(
         self, data: bytearray | None, size: int, jedec: int | None, faults: Faults
     ) -> None:
         true = faults.true_size or size
         self.data = bytearray(b"\xff" * true) if data is None else data
-        if len(self.data) != true:
+        if len(self.data) != true or true % SECTOR:
             raise ValueError(f"{len(self.data)} bytes of a flash of {true}")
         self.size = size
         self.jedec = _WINBOND | (size.bit_length() - 1) << 16 if jedec is None else jedec
         self.erased = self.programmed = 0
-        self.busy_s = 0.0
+        self.now_s = self.ready_s = 0.0
         self._faults = faults
 
+    @property
+    def idle(self) -> bool:
+        """Whether no erase goes on."""
+        return self.ready_s <= self.now_s
+
+    def wait(self) -> None:
+        """For the erase that goes on."""
+        self.now_s = max(self.now_s, self.ready_s)
+
+    def begin_erase(self, address: int, size: int) -> None:
+        """Begins to erase a sector or a block."""
+        self.wait()
+        if self._faults.write_protected:
+            return  # it does not obey, and takes no time for that
+        self.ready_s = self.now_s + (_BLOCK_S if size == BLOCK else _SECTOR_S)
+        self.erased += size // SECTOR
+        at = address % len(self.data)
+        first = min(size, len(self.data) - at)
+        self.data[at : at + first] = b"\xff" * first
+        self.data[: size - first] = b"\xff" * (size - first)
+
     def erase(self, address: int, size: int) -> None:
-        """Whole sectors, those that this touches."""
-        first, end = address // SECTOR, -(-(address + size) // SECTOR)
-        blocks = (end - first) * SECTOR // BLOCK
-        self.busy_s += blocks * _BLOCK_S + ((end - first) - blocks * BLOCK // SECTOR) * _SECTOR_S
-        self.erased += end - first
-        if not self._faults.write_protected:
-            for sector in range(first, end):
-                at = sector * SECTOR % len(self.data)
-                self.data[at : at + SECTOR] = b"\xff" * SECTOR
+        """Every sector that this touches, by the block where it can, until it is done."""
+        at, end = address // SECTOR * SECTOR, -(-(address + size) // SECTOR) * SECTOR
+        while at < end:
+            at += self.erase_next(at, end)
+        self.wait()
+
+    def erase_next(self, at: int, end: int) -> int:
+        """Begins with the first block of these sectors, or the first sector; how much that is."""
+        size = BLOCK if at % BLOCK == 0 and end - at >= BLOCK else SECTOR
+        self.begin_erase(at, size)
+        return size
 
     def program(self, address: int, data: bytes) -> None:
         """Clears bits, and sets none: what was not erased becomes both at once."""
-        self.busy_s += len(data) / PAGE * _PAGE_S
-        self.programmed += len(data)
+        self.wait()
         if self._faults.write_protected:
             return
-        for at in range(0, len(data), SECTOR):
-            self._program((address + at) % len(self.data), data[at : at + SECTOR])
+        self.now_s += len(data) / PAGE * _PAGE_S
+        self.programmed += len(data)
+        while data:
+            at = address % len(self.data)
+            part = data[: len(self.data) - at]
+            self._program(at, part)
+            address, data = address + len(part), data[len(part) :]
 
     def _program(self, at: int, data: bytes) -> None:
-        end = min(at + len(data), len(self.data))
-        before = int.from_bytes(self.data[at:end], "little")
-        new = before & int.from_bytes(data[: end - at], "little")
-        self.data[at:end] = new.to_bytes(end - at, "little")
+        end = at + len(data)
+        new = int.from_bytes(self.data[at:end], "little") & int.from_bytes(data, "little")
+        self.data[at:end] = new.to_bytes(len(data), "little")
         faults = self._faults
         for address in faults.flip:
             if at <= address < end and faults.flips_left != 0:
@@ -85,6 +118,7 @@ class SpiFlash:
 
     def read(self, address: int, size: int) -> bytes:
         """Bytes as they are now."""
+        self.wait()
         found = bytearray()
         while len(found) < size:
             at = (address + len(found)) % len(self.data)
@@ -92,68 +126,11 @@ class SpiFlash:
         return bytes(found)
 
     def md5(self, address: int, size: int) -> bytes:
-        """Of that much."""
-        self.busy_s += size * _READ_S
-        return hashlib.md5(self.read(address, size)).digest()
+        """Of that much, as the chip's processor counts it."""
+        digest = hashlib.md5(self.read(address, size)).digest()
+        self.now_s += size * _READ_S
+        return digest
 
-    def blank(self, sector: int) -> bool:
+    def blank(self, address: int) -> bool:
         """Whether that sector is erased."""
-        return self.read(sector * SECTOR, SECTOR) == b"\xff" * SECTOR
-
-
-class Reading:
-    """A reading under way: a piece for each acknowledgement, then the MD5 of all."""
-
-    def __init__(self, data: bytes, piece: int) -> None:
-        self.data, self._piece, self._at = data, piece, 0
-
-    def next(self) -> bytes:
-        found = self.data[self._at : self._at + self._piece]
-        self._at += len(found)
-        return found
-
-    def digest(self) -> bytes:
-        return hashlib.md5(self.data).digest()
-
-
-class Writing:
-    """A write under way: what the stub inflates, erases just before it comes, and programs."""
-
-    _BUFFER = 0x8000
-
-    def __init__(self, spi: SpiFlash, offset: int, size: int, *, inflate: bool) -> None:
-        self._spi, self._at, self._end = spi, offset, offset + size
-        self._erased_to = offset // SECTOR * SECTOR
-        self._inflate = zlib.decompressobj() if inflate else None
-        self._held = b""
-        self._dirty = False
-        self.left = size
-
-    def take(self, body: bytes) -> None:
-        """A block. Raises zlib.error."""
-        if self._inflate is None:
-            self._put(body[: self.left])
-            return
-        self._held += self._inflate.decompress(body)
-        while len(self._held) >= self._BUFFER or (self._inflate.eof and self._held):
-            self._put(self._held[: self._BUFFER])
-            self._held = self._held[self._BUFFER :]
-
-    def _put(self, data: bytes) -> None:
-        while self._erased_to < self._at + len(data):
-            at = self._erased_to
-            if not self._dirty and self._spi.blank(at // SECTOR):
-                self._erased_to += SECTOR
-                continue
-            # From the first that is not blank on it erases all, by the block where it can.
-            self._dirty = True
-            size = BLOCK if at % BLOCK == 0 and self._end - at >= BLOCK else SECTOR
-            self._spi.erase(at, size)
-            self._erased_to += size
-        self.program(data)
-
-    def program(self, data: bytes) -> None:
-        """Onto what is erased already."""
-        self._spi.program(self._at, data)
-        self._at += len(data)
-        self.left -= len(data)
+        return self.read(address, SECTOR) == b"\xff" * SECTOR

@@ -2,6 +2,7 @@
 
 A pseudo terminal stands for an adapter without reset lines (an ESP-01 programmer); rfc2217 has
 them; tcp is a bare line far away. A cable can be pulled, and put in again under the same name.
+Neither reading nor writing waits for ever, and all of it may be used from several threads.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import socket
 import tempfile
 import termios
 import threading
+import time
 import tty
 from collections.abc import Callable
 from pathlib import Path
@@ -33,9 +35,9 @@ class PtyWire:
     def __init__(self) -> None:
         self._folder = tempfile.TemporaryDirectory(prefix="dsmrctl-")
         self.path = str(Path(self._folder.name) / "port")
+        # Held for each call of the system's: a number that was closed may be another file's.
+        self._lock = threading.Lock()
         self._ours = self._theirs = -1
-        # Whoever pulls the cable does so between two looks at it, never within one.
-        self._lock = threading.RLock()
 
     @property
     def plugged(self) -> bool:
@@ -48,10 +50,10 @@ class PtyWire:
             if self.plugged:
                 return
             self._ours, self._theirs = os.openpty()
-            os.set_blocking(self._ours, False)
             # Raw on both ends: else the terminal changes bytes, and answers by itself.
             tty.setraw(self._ours)
             tty.setraw(self._theirs)
+            os.set_blocking(self._ours, False)
             Path(self.path).symlink_to(os.ttyname(self._theirs))
 
     def unplug(self) -> None:
@@ -66,33 +68,39 @@ class PtyWire:
 
     def host_baud(self) -> int:
         """The rate to which the host's end is set, 0 when it is not known."""
-        if not self.plugged:
-            return 0
         words = array.array("I", bytes(4 * _TERMIOS2_WORDS))
-        try:
+        with self._lock:
+            if not self.plugged:
+                return 0
             fcntl.ioctl(self._theirs, _TCGETS2, words)
-        except OSError:
-            return 0
         return words[-1]
 
     def read(self, timeout_s: float) -> bytes:
         """What came from the host within that time; b"" for nothing."""
-        try:
-            with self._lock:
-                ready, _, _ = select.select([self._ours], [], [], timeout_s)
-                return os.read(self._ours, _PIECE) if ready else b""
-        except (OSError, ValueError):
+        ours = self._ours
+        if not _ready(ours, timeout_s):
             return b""
+        with self._lock, contextlib.suppress(OSError):
+            if self._ours == ours:
+                return os.read(ours, _PIECE)
+        return b""
 
     def write(self, data: bytes) -> None:
         """Bytes to the host, as far as somebody takes them."""
-        with self._lock, contextlib.suppress(OSError, ValueError):
-            while data:
-                _, ready, _ = select.select([], [self._ours], [], _PATIENCE_S)
-                if not ready:
+        until = time.monotonic() + _PATIENCE_S
+        while data:
+            ours = self._ours
+            waited = _ready(ours, until - time.monotonic(), write=True)
+            with self._lock:
+                if self._ours != ours or ours < 0:
+                    return
+                if not waited:
                     termios.tcflush(self._theirs, termios.TCIFLUSH)
                     return
-                data = data[os.write(self._ours, data[:1024]) :]
+                with contextlib.suppress(BlockingIOError):
+                    if taken := os.write(ours, data):
+                        data = data[taken:]
+                        until = time.monotonic() + _PATIENCE_S
 
     def close(self) -> None:
         """Takes it all away."""
@@ -100,27 +108,47 @@ class PtyWire:
         self._folder.cleanup()
 
 
+def _ready(number: int, timeout_s: float, *, write: bool = False) -> bool:
+    """Whether a descriptor has bytes, or room for some, within that time. -1: never."""
+    if number < 0:
+        return False
+    poll = select.poll()
+    poll.register(number, select.POLLOUT if write else select.POLLIN)
+    return bool(poll.poll(max(0.0, timeout_s) * 1000))
+
+
 class TcpWire:
     """A line by TCP on loopback: `socket://`, or `rfc2217://` with rate and reset lines."""
 
     def __init__(self, lines: Callable[[bool, bool], None] | None = None) -> None:
         """lines: told DTR and RTS as they change; with it the port is rfc2217's."""
-        self._server = socket.create_server(("127.0.0.1", 0))
-        kind = "socket" if lines is None else "rfc2217"
-        self.path = f"{kind}://127.0.0.1:{self._server.getsockname()[1]}"
-        self._serial = None if lines is None else _Modem(lines, self.write_raw)
+        self._address = ("127.0.0.1", 0)
+        self._server: socket.socket | None = None
         self._peer: socket.socket | None = None
-        self.plugged = True
+        self._serial = None if lines is None else _Modem(lines, self._send)
+        self._lock = threading.Lock()
+        self.plug()
+        self.path = f"{'socket' if lines is None else 'rfc2217'}://127.0.0.1:{self._address[1]}"
+
+    @property
+    def plugged(self) -> bool:
+        """Somebody listens there."""
+        return self._server is not None
 
     def plug(self) -> None:
-        """There is no cable to put in again: a server that went away stays away."""
+        """Listens, at the same port every time."""
+        with self._lock:
+            if self._server is None:
+                self._server = socket.create_server(self._address)
+                self._address = self._server.getsockname()
 
     def unplug(self) -> None:
-        """Ends the connection."""
-        self.plugged = False
-        if self._peer is not None:
-            self._peer.close()
-            self._peer = None
+        """Ends the connection, and listens no more."""
+        with self._lock:
+            for one in (self._peer, self._server):
+                if one is not None:
+                    one.close()
+            self._peer = self._server = None
 
     def host_baud(self) -> int:
         """The rate to which the host's end is set, 0 when it is not known."""
@@ -128,39 +156,46 @@ class TcpWire:
 
     def read(self, timeout_s: float) -> bytes:
         """What came from the host within that time; b"" for nothing."""
-        ready, _, _ = select.select([self._peer or self._server], [], [], timeout_s)
-        if not ready:
+        with self._lock:
+            one = self._peer or self._server
+            number = -1 if one is None else one.fileno()
+        if not _ready(number, timeout_s):
             return b""
-        if self._peer is None:
-            if self.plugged:
-                self._peer, _ = self._server.accept()
-                self._peer.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                if self._serial:
-                    self._serial.opened()
-            return b""
-        try:
-            data = self._peer.recv(_PIECE)
-        except OSError:
-            data = b""
-        if not data:
-            self._peer.close()
-            self._peer = None
+        with self._lock:
+            if one is None or one is not (self._peer or self._server):
+                return b""
+            if one is self._server:
+                self._accept(one)
+                return b""
+            try:
+                data = one.recv(_PIECE)
+            except OSError:
+                data = b""
+            if not data:
+                one.close()
+                self._peer = None
+        # Not under the lock: what the host does to the lines is answered.
         return self._serial.heard(data) if self._serial else data
 
-    def write(self, data: bytes) -> None:
-        """Bytes to the host."""
-        self.write_raw(self._serial.escaped(data) if self._serial else data)
+    def _accept(self, server: socket.socket) -> None:
+        self._peer, _ = server.accept()
+        self._peer.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._peer.settimeout(_PATIENCE_S)
+        if self._serial:
+            self._serial.opened()
 
-    def write_raw(self, data: bytes) -> None:
-        """The same without rfc2217's own."""
-        if self._peer is not None:
-            with contextlib.suppress(OSError):
-                self._peer.sendall(data)
+    def write(self, data: bytes) -> None:
+        """Bytes to the host, as far as somebody takes them."""
+        self._send(self._serial.escaped(data) if self._serial else data)
+
+    def _send(self, data: bytes) -> None:
+        with contextlib.suppress(OSError):
+            if (peer := self._peer) is not None:
+                peer.sendall(data)
 
     def close(self) -> None:
         """Takes it all away."""
         self.unplug()
-        self._server.close()
 
 
 class _Modem:
@@ -169,6 +204,7 @@ class _Modem:
     def __init__(self, lines: Callable[[bool, bool], None], write: Callable[[bytes], None]) -> None:
         self._lines = lines
         self.write = write
+        self._manager: Any = None
         self.baudrate, self._dtr, self._rts = 115200, False, False
         # What that part reads or sets, and nothing here needs.
         self.timeout = self.in_waiting = 0
@@ -188,7 +224,7 @@ class _Modem:
 
     def escaped(self, data: bytes) -> bytes:
         """As telnet sends it."""
-        return b"".join(self._manager.escape(data))
+        return data.replace(b"\xff", b"\xff\xff")
 
     def get_settings(self) -> dict[str, Any]:
         return {"baudrate": self.baudrate}

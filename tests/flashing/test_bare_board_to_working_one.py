@@ -8,12 +8,12 @@ from __future__ import annotations
 import json
 import subprocess
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from flashed import KEY, SSID, Flash, packed
+from bench import Bench
+from flashed import KEY, SSID, Flash
 
 from dsmrctl import boards
 from dsmrctl.flashing import filesystem
@@ -22,66 +22,41 @@ from dsmrctl.virtual.air import Air
 from dsmrctl.virtual.board import VirtualBoard
 from dsmrctl.virtual.bootloader import Bootloader
 
-VERSION = json.loads(packed("blink")[packed("blink").index(b"{") :].split(b"\n}")[0] + b"\n}")[
-    "version"
-]
-MAC = "5c:cf:7f:0b:0a:0d"
-
-
-@contextmanager
-def running(folder: Path, chip: Bootloader, air: Air, address: str) -> Iterator[VirtualBoard]:
-    """The board unplugged, its button let go: it boots what is on its flash, byte for byte."""
-    path = folder / "flash.bin"
-    path.write_bytes(chip.flash)
-    place = filesystem.place("FLASH_1M", len(chip.flash))
-    mac = bytes.fromhex(MAC.replace(":", ""))
-    with VirtualBoard(path, place, address=address, air=air, mac=mac) as board:
-        board.power_on()
-        yield board
-        board.power_off()
-    # It lives on its flash: what it wrote is there when it is plugged in again.
-    chip.flash[:] = path.read_bytes()
-
 
 @pytest.mark.slow
 def test_flash_boot_find_ask_and_flash_again(
-    flash: Flash, tmp_path: Path, need: Callable[[str], str], record_property: Callable[..., None]
+    bench: Bench, need: Callable[[str], str], record_property: Callable[..., None]
 ) -> None:
-    air = Air()
-    air.on(SSID, KEY, -50)
-    first = Bootloader(mac=MAC)
-    with first as chip:
-        done = flash(chip, "interface", "name=cellar", "--hardware", "esp01s", "--ssid", SSID)
-        assert done.code == 0, done.err
-        assert "interface" in done.out
-        assert "verified" in done.out
-        whole = chip.programmed
-    with running(tmp_path, first, air, "127.0.0.41") as board:
-        found = discovery.wait_for("0b0a0d", 20, "127.0.0.1")
-        assert found is not None, board.log
-        assert (found.name, found.board, found.hardware) == ("cellar", "interface", "esp01s")
-        assert found.version == VERSION
-        assert found.address == "127.0.0.41"
-        asked = [need("curl"), "--silent", "--max-time", "5", f"{found.url}api/info"]
-        info = json.loads(subprocess.run(asked, capture_output=True, check=True).stdout)
-        assert (info["fw"], info["hw"], info["name"]) == (VERSION, "esp01s", "cellar")
-        assert info["wifi"]["ssid"] == SSID
-        time.sleep(0.5)
-    second = Bootloader(first.flash, mac=MAC)
-    with second as chip:
-        done = flash(chip, "interface", "--json")
+    bench.bootloader()
+    done = bench.flash("name=cellar", "--hardware", bench.hardware, "--ssid", bench.ssid)
     assert done.code == 0, done.err
-    events = [json.loads(line) for line in done.out.splitlines()]
-    (plan,) = [event for event in events if event["event"] == "plan"]
-    assert plan["before_version"] == VERSION
-    assert plan["hardware"] == "esp01s"
+    version = done.events["plan"]["version"]
+    ident = done.events["chip"]["mac"].replace(":", "")[6:]
+
+    bench.start()
+    found = discovery.wait_for(ident, 60, bench.nic)
+    assert found is not None
+    assert (found.name, found.board, found.hardware) == ("cellar", bench.board, bench.hardware)
+    assert found.version == version
+    asked = [need("curl"), "--silent", "--max-time", "5", f"{found.url}api/info"]
+    info = json.loads(subprocess.run(asked, capture_output=True, check=True).stdout)
+    assert (info["fw"], info["hw"], info["name"]) == (version, bench.hardware, "cellar")
+    assert info["wifi"]["ssid"] == bench.ssid
+
+    bench.bootloader()
+    again = bench.flash()
+    assert again.code == 0, again.err
+    plan = again.events["plan"]
+    assert (plan["before"], plan["before_version"]) == (bench.board, version)
+    assert plan["hardware"] == bench.hardware
     assert "keeps its settings: name" in plan["kept"]
-    ratio = second.programmed / whole
-    record_property("told", f"flashed again: {second.programmed} of {whole} bytes ({ratio:.2%})")
-    assert ratio < 0.02
+    written, whole = again.events["done"]["written"], plan["of_bytes"]
+    record_property("told", f"flashed again: {written} of {whole} bytes ({written / whole:.2%})")
+    assert written < whole * 0.02
+
     # And it still is what it was.
-    with running(tmp_path, second, air, "127.0.0.41"):
-        found = discovery.wait_for("0b0a0d", 20, "127.0.0.1")
+    bench.start()
+    found = discovery.wait_for(ident, 60, bench.nic)
     assert found is not None
     assert found.name == "cellar"
 
