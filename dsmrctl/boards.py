@@ -114,7 +114,6 @@ class Hardware:
     variant: str = "FLASH_1M"  # MicroPython's build: "" is the generic one, from 2 MB
     programmer: Programmer = _ESP01
     flash_mode: str = "keep"
-    chips: tuple[str, ...] = ("ESP8266", "ESP8266EX", "ESP8285")
 
     def record(self, board: str) -> dict[str, object]:
         """What /board.json says, so that boot.py drives the outputs off before all else."""

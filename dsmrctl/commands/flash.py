@@ -225,9 +225,11 @@ def _connected(person: asking.Asked, port: str | None, programmer: Programmer, b
         try:
             connected = chip.connect(found, programmer.guide(), baud)
             break
-        except (trouble.Silent, trouble.Running) as error:
+        except (trouble.Silent, trouble.Running, trouble.TooFast) as error:
             if not person.interactive:
                 raise
+            if isinstance(error, trouble.TooFast):
+                baud = chip.SLOW
             person.terminal.error(error)
             prompt.ask(person.terminal, "Enter when that is done, Ctrl-C to stop: ")
     identity = connected.identity
@@ -304,7 +306,12 @@ def _seen(
     from dsmrctl.network import discovery
 
     person.tell("waiting to see it on the network (Ctrl-C: it is done, do not wait) …")
-    found = discovery.wait_for(ident, patience, nic)
+    try:
+        found = discovery.wait_for(ident, patience, nic)
+    except KeyboardInterrupt:
+        if asked:
+            raise
+        return errors.DONE
     if found is None:
         error = errors.NoAnswer(
             f"the board did not come into the network within {patience:.0f} s",

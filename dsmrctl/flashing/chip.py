@@ -10,6 +10,7 @@ import contextlib
 import hashlib
 import os
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -27,6 +28,7 @@ SLOW, FAST = 115200, 460800
 SECTOR = 0x1000
 # A dead stub would block a read without one for ever.
 _PATIENCE_S = 3.0
+_PAUSE_S = 0.05
 # One a reset sequence that esptool knows.
 _ATTEMPTS = 4
 _SILENT_IDS = (0xFFFFFF, 0x000000, 0xFFFF3F)
@@ -192,8 +194,10 @@ class Chip:
         """Leaves the chip at 115200, or restarts it where the port has a line for that."""
         with contextlib.suppress(Exception):
             if self.baud != SLOW:
-                # In the middle of a write (Ctrl-C) the first words end that.
-                self._port.write(b"\xc0")
+                # In the middle of something (Ctrl-C) this ends it: a block that is being sent, or
+                # a reading, by a frame that acknowledges nothing.
+                self._port.write(b"\xc0\x00\xc0")
+                time.sleep(_PAUSE_S)
                 self.slow_down()
             if restart:
                 self._esp.hard_reset()
@@ -256,7 +260,13 @@ def connect(port: str, guide: str, baud: int = FAST) -> Chip:
         chip = Chip(esp, opened, heard)
         chip.baud = left_at
         if left_at != baud:
-            chip.speed_up(baud) if baud != SLOW else chip.slow_down()
+            try:
+                chip.speed_up(baud) if baud != SLOW else chip.slow_down()
+            except trouble.Lost:
+                if baud == SLOW or not ("://" in port or Path(port).exists()):
+                    raise
+                opened.close()
+                return _slower(port, guide, baud)
         return chip
     except FatalError as error:
         opened.close()
@@ -267,6 +277,14 @@ def connect(port: str, guide: str, baud: int = FAST) -> Chip:
     except BaseException:
         opened.close()
         raise
+
+
+def _slower(port: str, guide: str, baud: int) -> Chip:
+    """The same once more at 115200, where the port's lines can restart the chip."""
+    try:
+        return connect(port, guide, SLOW)
+    except (trouble.Silent, trouble.Running):
+        raise trouble.TooFast(port, baud, guide) from None
 
 
 def _unheard(port: str, guide: str, said: str) -> errors.DsmrError:

@@ -104,7 +104,7 @@ def install(chip: Chip, wish: Wish, person: Person) -> Done:
         there = replace(there, port=wish.page_port)
     kept = keeping.merge(there, wish.board, wish.changes, wish.wifi, reset=wish.reset)
     runs, todo = _plan(chip, wish, hardware, base, kept, there, begun)
-    _tell(wish, there, hardware, kept, runs, todo, person)
+    _tell(wish, _now(wish, there, begun), there, hardware, kept, runs, todo, person)
     wifi = wish.wifi[0] if wish.wifi else there.wifi
     if wish.dry_run:
         return Done(hardware, todo, False, wifi=wifi)
@@ -187,6 +187,7 @@ def _made(place: filesystem.Place, files: dict[str, bytes], laid: dict[str, int]
 
 def _tell(
     wish: Wish,
+    now: str,
     there: Present,
     hardware: Hardware,
     kept: keeping.Kept,
@@ -194,10 +195,8 @@ def _tell(
     todo: Plan,
     person: Person,
 ) -> None:
-    if there.state == "ours" and there.version:
-        person.tell(f"on it now: {there.board} {there.version} ({there.hardware})")
-    elif there.state == "blank":
-        person.tell("on it now: nothing")
+    if now:
+        person.tell(f"on it now: {now}")
     for sentence in kept.told:
         person.tell(sentence)
     every = sum(len(run.data) for run in runs)
@@ -216,6 +215,23 @@ def _tell(
         flash_bytes=todo.flash_bytes,
         of_bytes=every,
         line_bytes=todo.line_bytes,
+    )
+
+
+def _now(wish: Wish, there: Present, begun: bool) -> str:
+    """What is on it, for a person; "" when nobody looked, or when that was told."""
+    if wish.erase:
+        return ""
+    if there.state == "blank":
+        return "nothing"
+    if there.state == "ours":
+        return f"{there.board} {there.version} ({there.hardware})" if there.version else ""
+    if not _is_foreign(there, begun):
+        return "MicroPython, and no firmware yet"
+    kept = "no copy of it is kept" if wish.no_backup else "a copy of it is kept"
+    return (
+        f"another firmware; {kept}\n"
+        "its settings cannot be read here: note them from its page first (Ctrl-C now)"
     )
 
 

@@ -122,6 +122,19 @@ class Running(errors.NoAnswer):
         )
 
 
+class TooFast(errors.NoAnswer):
+    """At that rate neither side hears the other, and the chip cannot be told any more."""
+
+    code = "line_too_fast"
+
+    def __init__(self, port: str, baud: int, guide: str) -> None:
+        super().__init__(
+            f"The line on {port} does not carry {baud} baud. {NOTHING}",
+            hint="put the board into its bootloader anew, and run again with --baud 115200:\n"
+            + guide,
+        )
+
+
 class Lost(errors.DsmrError):
     """The connection ended in the middle."""
 

@@ -188,6 +188,43 @@ def test_a_chip_that_refuses_the_fast_line_is_flashed_at_115200(flash: Flash, st
 
 
 @pytest.mark.slow
+def test_a_line_that_does_not_carry_the_fast_rate_and_has_no_way_to_restart_the_chip(
+    flash: Flash,
+) -> None:
+    with Bootloader(faults=Faults(most_baud=230400)) as chip:
+        done = flash(chip, *INTERFACE)
+        assert done.code == 4
+        assert said(done.err) == (
+            f"dsmrctl: The line on {chip.port} does not carry 460800 baud. Nothing was written.\n"
+            "  put the board into its bootloader anew, and run again with --baud 115200:\n"
+            + GUIDE.split("\n", 1)[1]
+        )
+        chip.unplug()
+        chip.plug()
+        done = flash(chip, *INTERFACE, "--baud", "115200")
+    assert done.code == 0, done.err
+
+
+@pytest.mark.slow
+def test_where_the_port_can_restart_the_chip_it_falls_back_by_itself(flash: Flash) -> None:
+    faults = Faults(most_baud=230400)
+    with Bootloader(size=4 << 20, wire="rfc2217", faults=faults) as chip:
+        # pyserial's own rfc2217 warns of an old way to name a thread.
+        done = flash(chip, "monitor", timeout=120, env={"PYTHONWARNINGS": "default"})
+    assert done.code == 0, done.err
+    assert chip.flash[0] == 0xE9
+
+
+@pytest.mark.slow
+def test_another_firmware_is_told_of_before_it_goes(flash: Flash) -> None:
+    with Bootloader(bytearray(b"\xe9" + os.urandom((1 << 20) - 1))) as chip:
+        done = flash(chip, *INTERFACE)
+    assert done.code == 0, done.err
+    assert "on it now: another firmware; a copy of it is kept\n" in done.err
+    assert "note them from its page first" in done.err
+
+
+@pytest.mark.slow
 def test_a_bit_that_flips_once_is_written_again(flash: Flash) -> None:
     with Bootloader(faults=Faults(flip={0x1234}, flips_left=1)) as chip:
         done = flash(chip, *INTERFACE)
