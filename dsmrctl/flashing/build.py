@@ -259,7 +259,7 @@ def chosen(board: Board, wanted: str | None) -> Bundle:
     found = bundle.read(path)
     if found.board != board.name:
         raise UsageError(
-            f"{path} is for a {found.board}, not for a {board.name}",
+            f"{path} is for the board {found.board}, not for {board.name}",
             hint=f"dsmrctl flash {found.board}, or another bundle (dsmrctl firmware list)",
         )
     return found

@@ -92,7 +92,7 @@ def install(chip: Chip, wish: Wish, person: Person) -> Done:
     if size < filesystem.MEGABYTE:
         raise trouble.FlashTooSmall(size, filesystem.MEGABYTE)
     rescue = Rescue(chip.identity.mac)
-    there = _there(chip, wish, rescue, person)
+    there, again = _there(chip, wish, rescue, person)
     hardware = _hardware(wish, there, person)
     if not hardware.variant and size < 2 * filesystem.MEGABYTE:
         raise trouble.FlashTooSmall(size, 2 * filesystem.MEGABYTE)
@@ -113,8 +113,8 @@ def install(chip: Chip, wish: Wish, person: Person) -> Done:
         raise Refused("nothing was written, as you wished")
     copy = _copy_path(chip, wish, there, begun)
     started = time.monotonic()
-    if there.kept and not wish.erase:
-        rescue.save(there, chip, runs[1])
+    if there.kept and todo.runs and not wish.erase:
+        rescue.save(there, chip, runs[1], todo.runs, again=again)
     with person.progress(
         f"{wish.board.name} {wish.bundle.version}", _total(chip, copy, todo)
     ) as bar:
@@ -125,16 +125,16 @@ def install(chip: Chip, wish: Wish, person: Person) -> Done:
     return Done(hardware, todo, True, time.monotonic() - started, copy, wifi)
 
 
-def _there(chip: Chip, wish: Wish, rescue: Rescue, person: Person) -> Present:
-    """What is on the flash, or was when the last flash of it began and did not end."""
+def _there(chip: Chip, wish: Wish, rescue: Rescue, person: Person) -> tuple[Present, bool]:
+    """What is on the flash, or (True) was when the last flash of it began and did not end."""
     if wish.erase:
-        return Present("foreign")
+        return Present("foreign"), False
     there = present.look(chip)
     saved = rescue.load()
     if saved is not None and (there.state != "ours" or saved.begun(chip)):
         person.tell("goes on after a flash that did not end; what the board had is still here")
-        return saved.present
-    return there
+        return saved.present, True
+    return there, False
 
 
 def _hardware(wish: Wish, there: Present, person: Person) -> Hardware:
@@ -241,10 +241,14 @@ def _reasons(wish: Wish, there: Present, begun: bool) -> list[str]:
     if wish.erase:
         reasons.append("everything on the board is erased, its settings and its WiFi too")
     elif there.state == "ours" and there.board != wish.board.name:
-        reasons.append(f"this is a {there.board}, and becomes a {wish.board.name}")
+        reasons.append(f"this is {_a(there.board)}, and becomes {_a(wish.board.name)}")
     if _is_foreign(there, begun) and wish.no_backup and not wish.erase:
         reasons.append("another firmware is on it, and no backup of that is kept")
     return reasons
+
+
+def _a(name: str | None) -> str:
+    return f"an {name}" if name and name[0] in "aeiou" else f"a {name}"
 
 
 def _is_foreign(there: Present, begun: bool) -> bool:

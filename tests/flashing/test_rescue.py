@@ -38,9 +38,10 @@ def chip(root: bytes = OLD) -> BareFlash:
     return BareFlash(bytes(flash))
 
 
-def saved(there: Present = THERE) -> Rescue:
+def saved(there: Present = THERE, new: bytes = NEW, *, again: bool = False) -> Rescue:
     rescue = Rescue(MAC)
-    rescue.save(there, chip(), Run(ROOT, NEW + b"more"))
+    runs = [Run(0, b"a base"), Run(ROOT + 8 * SECTOR, b"m" * SECTOR)]
+    rescue.save(there, chip(), Run(ROOT, new + b"more"), runs, again=again)
     return rescue
 
 
@@ -72,14 +73,20 @@ def test_only_its_owner_may_read_it() -> None:
     assert stat.S_IMODE(rescue.path.parent.stat().st_mode) == 0o700
 
 
+BLANK = b"\xff" * SECTOR
+TORN = NEW[:100] + BLANK[100:]
+
+
 @pytest.mark.parametrize(
     ("root", "begun"),
     [
         (OLD, False),  # nothing of it was reached
         (NEW, True),  # all of its beginning was
-        (b"?" * 2 * SECTOR, False),  # the board has lived since, or its first write was cut
-        (b"n" * SECTOR + b"?" * SECTOR, True),
-        (b"?" * SECTOR + b"p" * SECTOR, False),  # the second stays as it was: it tells nothing
+        (BLANK + OLD[SECTOR:], True),  # its first sector was erased
+        (TORN + OLD[SECTOR:], True),  # and written in part
+        (b"?" * 2 * SECTOR, False),  # the board has lived since
+        (OLD[:SECTOR] + b"?" * SECTOR, False),
+        (b"n" * SECTOR + b"?" * SECTOR, False),
     ],
 )
 def test_a_flash_is_trusted_as_long_as_its_file_system_was_not_reached(
@@ -88,6 +95,21 @@ def test_a_flash_is_trusted_as_long_as_its_file_system_was_not_reached(
     found = saved().load()
     assert found is not None
     assert found.begun(chip(root)) is begun
+
+
+def test_where_the_root_stays_as_it_is_what_else_is_written_tells() -> None:
+    found = saved(new=OLD).load()
+    assert found is not None
+    board = chip()
+    assert found.begun(board) is False
+    board.flash[ROOT + 8 * SECTOR] ^= 1
+    assert found.begun(board) is True
+
+
+def test_a_second_flash_that_did_not_end_trusts_nothing_of_the_first() -> None:
+    found = saved(again=True).load()
+    assert found is not None
+    assert found.begun(chip()) is True
 
 
 @pytest.mark.parametrize(
@@ -102,8 +124,10 @@ def test_a_flash_is_trusted_as_long_as_its_file_system_was_not_reached(
         b'{"board":"blink"}',
         b'{"board":"blink","files":{"a":7}}',
         b'{"board":"blink","files":{"a":"x"}}',
-        b'{"board":"b","hardware":"h","port":1,"files":{},"root":0,"old":[],"new":[]}',
-        b'{"board":"b","hardware":"h","port":1,"files":{},"root":"0","old":[1,2],"new":[1,2]}',
+        b'{"board":"b","hardware":"h","port":1,"files":{},"root":0,"old":[],"new":[],"runs":[],'
+        b'"again":false}',
+        b'{"board":"b","hardware":"h","port":1,"files":{},"root":[],"old":[1,2],"new":["",""],'
+        b'"runs":[],"again":false}',
     ],
 )
 def test_a_damaged_one_is_none(damaged: bytes) -> None:
