@@ -187,8 +187,10 @@ def _wish(person: asking.Asked, kind: str, change: list[str], **more: Any) -> Wi
     def image(variant: str) -> bytes:
         from dsmrctl.flashing import base_image
 
+        if base is not None or base_image.state(variant) == "ready":
+            return base_image.find(variant, base=base)
         with person.progress("MicroPython", 0) as bar:
-            return base_image.find(variant, base=base, progress=bar)
+            return base_image.find(variant, progress=bar)
 
     return install.Wish(board=board, bundle=found, base=image, changes=changes, **more)
 

@@ -25,7 +25,7 @@ from dsmrctl.virtual.board import VirtualBoard
 from dsmrctl.virtual.bootloader import Bootloader
 
 MAC = "5c:cf:7f:0b:0a:0d"
-SETTINGS = {
+SETTINGS: dict[str, object] = {
     "name": "cellar",
     "language": "fr",
     "mqtt_host": "broker.example.org",
@@ -35,7 +35,7 @@ SETTINGS = {
 WIFI = {"ssid": SSID, "password": KEY}
 # Two blocks and a bit: not in its folder's block, as a short one is.
 HISTORY = json.dumps([[2026, month % 12 + 1, month * 1234567 % 99991] for month in range(500)])
-# Commands of esptool's: code for the chip's memory, a write's beginning and its data, an MD5, reading.
+# esptool's commands: code for the chip's memory, a write's beginning, its data, an MD5, reading.
 MEMORY, BEGIN, DATA, MD5, READ = 0x07, 0x10, 0x11, 0x13, 0xD2
 
 

@@ -204,7 +204,7 @@ def test_what_cannot_be_is_said_before_a_port_is_opened(flash: Flash, words: tup
     assert done.code == 2, done.err
     lines = done.err.splitlines()
     assert lines[0] == f"dsmrctl: {WRONG[words]}"
-    assert len(lines) == 2, lines
+    assert len(lines) <= 2, lines
     if "no setting" in lines[0]:
         assert lines[1] == f"  it has {', '.join(boards.INTERFACE.settings)}"
     if "no hardware" in lines[0]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 import signal
 import subprocess
 import time
+import urllib.request
 from pathlib import Path
 
 import lived_in
@@ -55,7 +57,7 @@ def pull(chip: Bootloader, block: int, after: int) -> None:
 
 
 # How many modules differ, and at how many places the cable is pulled.
-KINDS = {"bare": (0, 8), "one module": (1, 7), "all of it": (60, 20)}
+KINDS = {"bare": (0, 6), "one module": (1, 6), "all of it": (60, 20)}
 
 
 def prepared(kind: str, folder: Path) -> tuple[bytearray, list[str]]:
@@ -222,3 +224,112 @@ def test_killed_in_the_middle_it_goes_on_without_unplugging(
         assert done.code == 0, done.err
     assert lived_in.own(chip.flash) == lived_in.OWN
     assert rescues(tmp_path) == []
+
+
+@pytest.mark.slow
+def test_pulled_with_one_firmware_and_again_with_another(flash: Flash, tmp_path: Path) -> None:
+    """What the second finds is most of the first: it is no more to be trusted the third time."""
+    content, words = prepared("all of it", tmp_path)
+    whole, _ = undisturbed(flash, "all of it", tmp_path)
+    written = written_to(content, whole)
+    (torn,) = [at for at in written if b"broker.example.org" in whole[at : at + 4096]]
+    other = tmp_path / "another.zip"
+    other.write_bytes(lived_in.changed(lived_in.made("interface"), "99.0.1", 20).pack())
+    again = ("interface", "--bundle", str(other))
+    with Bootloader(content, mac=lived_in.MAC) as chip:
+        pull(chip, 0, 5)
+        percent(flash(chip, *words))
+        # As if pulled when the sector that has its settings was just erased.
+        leave(chip.flash, whole, written[: written.index(torn)], torn)
+        lived_in.plug_again(chip)
+        pull(chip, 0, 5)
+        percent(flash(chip, *again))
+        lived_in.plug_again(chip)
+        done = flash(chip, *again)
+        assert done.code == 0, done.err
+    assert lived_in.own(chip.flash) == lived_in.OWN
+    assert rescues(tmp_path) == []
+
+
+def leave(flash: bytearray, whole: bytes, written: list[int], torn: int) -> None:
+    """So many sectors as they were to become, and one erased."""
+    for at in written:
+        flash[at : at + 4096] = whole[at : at + 4096]
+    flash[torn : torn + 4096] = b"\xff" * 4096
+
+
+def written_to(before: bytes | bytearray, after: bytes) -> list[int]:
+    """The sectors of the file system that differ, in the order they are written."""
+    return [
+        at
+        for at in range(lived_in.place().offset, len(after), 4096)
+        if before[at : at + 4096] != after[at : at + 4096]
+    ]
+
+
+@pytest.mark.slow
+def test_a_board_that_went_on_living_keeps_what_it_had_since(flash: Flash, tmp_path: Path) -> None:
+    """Pulled before a byte of its files was written: a month later its own are the newer ones."""
+    content, words = prepared("one module", tmp_path)
+    with Bootloader(content, mac=lived_in.MAC) as chip:
+        pull(chip, 0, 5)
+        percent(flash(chip, *words))
+        before = lived_in.own(chip.flash)
+        assert before == lived_in.OWN
+    with lived_in.running(tmp_path, chip.flash, "127.0.0.62") as board:
+        joined(board)
+        secret = f"admin:{lived_in.SETTINGS['admin_password']}".encode()
+        change = urllib.request.Request(
+            f"http://{board.address}/api/settings",
+            b'{"name":"attic"}',
+            {
+                "Content-Type": "application/json",
+                "Authorization": f"Basic {base64.b64encode(secret).decode()}",
+            },
+            method="PUT",
+        )
+        with urllib.request.urlopen(change, timeout=10) as answer:
+            assert answer.status == 200
+    assert lived_in.own(chip.flash).settings["name"] == "attic"
+    with Bootloader(chip.flash, mac=lived_in.MAC) as chip:
+        done = flash(chip, *words)
+        assert done.code == 0, done.err
+    assert (
+        lived_in.own(chip.flash).settings.items() >= (lived_in.SETTINGS | {"name": "attic"}).items()
+    )
+    assert rescues(tmp_path) == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("which", ["a folder's half", "its settings"])
+def test_pulled_between_a_sectors_erasing_and_its_programming(
+    flash: Flash, tmp_path: Path, which: str
+) -> None:
+    first = lived_in.made("interface")
+    content = lived_in.lived(first)
+    with lived_in.running(tmp_path, content, "127.0.0.63") as board:
+        joined(board)
+    # Of as many letters: only the block of the settings is another then.
+    words = (
+        ["interface", "name=garret"]
+        if which == "its settings"
+        else prepared("all of it", tmp_path)[1]
+    )
+    before = lived_in.own(content)
+    assert before.wifi["known"] == 1  # the board wrote that itself, into one half of the folder
+    with Bootloader(bytearray(content), mac=lived_in.MAC) as chip:
+        assert flash(chip, *words).code == 0
+        whole = bytes(chip.flash)
+    sectors = written_to(content, whole)
+    torn = sectors if which == "its settings" else sectors[:1]
+    for at in torn:
+        with Bootloader(bytearray(content), mac=lived_in.MAC) as chip:
+            pull(chip, 0, 5)
+            percent(flash(chip, *words))
+            leave(chip.flash, whole, sectors[: sectors.index(at)], at)
+            lived_in.plug_again(chip)
+            ran = flash(chip, *words)
+            assert ran.code == 0, ran.err
+        expected = before.settings | ({"name": "garret"} if which == "its settings" else {})
+        assert lived_in.own(chip.flash) == before._replace(settings=expected)
+        assert lived_in.same_where_it_matters(chip.flash, whole)

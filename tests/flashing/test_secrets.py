@@ -1,4 +1,4 @@
-"""What nobody but the board may know is nowhere: not on a screen, in a log, a plan, an error, ps."""
+"""What nobody else may know is nowhere: not on a screen, in a log, a plan, an error, ps."""
 
 from __future__ import annotations
 
