@@ -171,7 +171,7 @@ app = options.command(flash)
 def _wish(person: asking.Asked, kind: str, change: list[str], **more: Any) -> Wish:
     """What is asked for, every part of it checked before a port is opened."""
     from dsmrctl import boards
-    from dsmrctl.flashing import backup, build, install
+    from dsmrctl.flashing import backup, build, install, release
 
     board = boards.find(kind)
     if more["hardware"] is not None:
@@ -182,6 +182,8 @@ def _wish(person: asking.Asked, kind: str, change: list[str], **more: Any) -> Wi
         raise errors.UsageError("--erase takes the settings anyway", hint="leave one of them out")
     changes = asking.changes(person.terminal, board, change)
     found = build.chosen(board, more.pop("bundle"))
+    for misfit in release.misfits_of(found):
+        person.tell(f"warning: {misfit}")
     base = more.pop("base")
 
     def image(variant: str) -> bytes:

@@ -6,6 +6,7 @@ import hashlib
 import json
 import re
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -182,6 +183,16 @@ def misfits(bundles: Iterable[Bundle]) -> list[str]:
             if other and _age(other) < parse_version(need.removeprefix(">=")):
                 found.append(f"{_said(one)} needs {name} {need}, and here is {other.version}")
     return found
+
+
+def misfits_of(one: Bundle) -> list[str]:
+    """`misfits` of a bundle among the newest that came with dsmrctl for the other boards."""
+    others = []
+    for path in bundle.released():
+        with suppress(bundle.BadBundle):
+            others.append(bundle.read(path))
+    beside = [each for each in newest(others).values() if each.board != one.board]
+    return [told for told in misfits([*beside, one]) if _said(one) in told]
 
 
 def _frames(one: Bundle) -> set[int]:

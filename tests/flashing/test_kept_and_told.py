@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -367,3 +368,39 @@ def test_two_boards_one_after_the_other_do_not_get_each_others_files(
         done = flash(first, *words)
     finished(done, tmp_path)
     assert lived_in.own(first.flash) == lived_in.OWN
+
+
+@pytest.mark.slow
+def test_a_firmware_that_the_others_would_not_understand_is_warned_of(
+    flash: Flash, tmp_path: Path
+) -> None:
+    made = lived_in.made("interface")
+    odd = replace(made, manifest={**made.manifest, "frames": [9]})
+    (tmp_path / "odd.zip").write_bytes(odd.pack())
+    with Bootloader() as chip:
+        done = flash(
+            chip,
+            "interface",
+            "--hardware",
+            "esp01s",
+            "--bundle",
+            str(tmp_path / "odd.zip"),
+            "--dry-run",
+        )
+    assert done.code == 0, done.err
+    assert f"warning: interface {made.version} sends frames 9 and monitor" in done.err
+    assert "they would not understand each other" in done.err
+
+
+@pytest.mark.slow
+def test_the_network_in_the_preferences_is_the_next_boards_too(
+    flash: Flash, tmp_path: Path
+) -> None:
+    (tmp_path / "password").write_text("an invented key 2\n")
+    mine = tmp_path / "mine.toml"
+    mine.write_text(f'ssid = "KEPT"\nwifi_password_file = "{tmp_path / "password"}"\n')
+    with Bootloader() as chip:
+        done = flash(chip, "interface", "--hardware", "esp01s", env={"DSMRCTL_CONFIG": str(mine)})
+        finished(done, tmp_path)
+        found = json.loads(lived_in.files(chip.flash)["wifi.json"])
+    assert found == {"ssid": "KEPT", "password": "an invented key 2"}

@@ -84,8 +84,15 @@ def undisturbed(flash: Flash, kind: str, folder: Path) -> tuple[bytes, int]:
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("kind", "part", "parts"),
-    [("bare", 0, 2), ("bare", 1, 2), ("one module", 0, 1)]
-    + [("all of it", n, 4) for n in range(4)],
+    # Twenty places of the whole, and more; the first and the last in every run of the tests.
+    [("all of it", 0, 4), ("all of it", 3, 4)]
+    + [
+        pytest.param(*more, marks=pytest.mark.soak)
+        for more in (
+            *(("all of it", 1, 4), ("all of it", 2, 4), ("one module", 0, 1)),
+            *(("bare", 0, 2), ("bare", 1, 2)),
+        )
+    ],
 )
 def test_pulled_anywhere_it_goes_on_and_nothing_is_lost(
     flash: Flash, tmp_path: Path, kind: str, part: int, parts: int
