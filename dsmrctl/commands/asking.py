@@ -69,7 +69,7 @@ class Asked:
         from dsmrctl.telegram.sources import SeveralPorts
 
         try:
-            return ports.find_port()
+            found = ports.find_port()
         except SeveralPorts as several:
             if not self.interactive:
                 self.terminal.table(several.rows, several.COLUMNS, stderr=True)
@@ -85,6 +85,14 @@ class Asked:
                 hint="plug the board or its programmer in; some need a driver (CP210x, CH340). "
                 "Nothing bought yet? dsmrctl demo --flash",
             ) from None
+        if not ports.on_usb(found):
+            # One that is soldered in leads nowhere, most often: not without being named.
+            raise ports.PortAbsent(
+                "there is no serial port on USB",
+                hint="plug the board or its programmer in; some need a driver (CP210x, CH340). "
+                f"Is it on the port there is? --port {found}",
+            )
+        return found
 
 
 def changes(terminal: Terminal, board: Board, words: list[str]) -> dict[str, Any]:

@@ -57,6 +57,13 @@ def ports() -> list[Port]:
     )
 
 
+def on_usb(path: str) -> bool:
+    """Whether that port hangs on USB, as an adapter or a programmer does."""
+    from serial.tools import list_ports
+
+    return any(info.device == path and info.vid is not None for info in list_ports.comports())
+
+
 def find_port(found: Iterable[Port] | None = None) -> str:
     """The only serial port. Raises NotFound when there is none, SeveralPorts with a table."""
     rows = list(ports() if found is None else found)

@@ -272,3 +272,23 @@ def test_several_ports_and_nobody_to_ask(flash: Flash, tmp_path: Path) -> None:
         "dsmrctl: there are 2 serial ports: /dev/ttyUSB0, /dev/ttyUSB1\n"
         "  which one has the board? --port /dev/ttyUSB0\n"
     )
+
+
+def test_a_port_that_is_soldered_in_is_not_taken_in_silence(tmp_path: Path) -> None:
+    (tmp_path / "sitecustomize.py").write_text(
+        "import serial.tools.list_ports as p\n"
+        "from serial.tools.list_ports_common import ListPortInfo as I\n"
+        "p.comports = lambda *a, **k: [I('/dev/ttyS0')]\n"
+    )
+    words = [word for word in command(tmp_path, "", *INTERFACE) if word not in ("--port", "")]
+    done = subprocess.run(
+        words,
+        capture_output=True,
+        text=True,
+        stdin=subprocess.DEVNULL,
+        env=environment(tmp_path) | {"PYTHONPATH": str(tmp_path)},
+        cwd=tmp_path,
+    )
+    assert done.returncode == 3
+    assert "there is no serial port on USB" in done.stderr
+    assert "--port /dev/ttyS0" in done.stderr

@@ -124,7 +124,9 @@ def pasted(
     (folder / "sitecustomize.py").write_text(
         "import serial.tools.list_ports as p\n"
         "from serial.tools.list_ports_common import ListPortInfo as I\n"
-        f"p.comports = lambda *a, **k: [I({port!r})]\n"
+        f"there = I({port!r})\n"
+        "there.vid = 0x1A86\n"
+        "p.comports = lambda *a, **k: [there]\n"
     )
     path = {"PATH": f"{folder}:{os.environ['PATH']}", "PYTHONPATH": str(folder)}
     return subprocess.run(
