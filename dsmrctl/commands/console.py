@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from typing import Annotated
 
@@ -17,6 +18,8 @@ Times = Annotated[
 Raw = Annotated[bool, typer.Option("--raw", help="The bytes as they come, to a file or a pipe.")]
 
 _SLICE_S = 0.5
+# Behind noise: what reads well up to the line's end.
+_READABLE = re.compile(rb"[\x20-\x7e\t]*$")
 # A line that does not end is shown after so many bytes, or as long nothing more comes.
 _LONGEST = 400
 _PATIENCE_S = 1.0
@@ -50,12 +53,12 @@ def console(
     if raw and as_json:
         raise errors.UsageError("--raw or --json", hint="leave one of them out")
     named = port or asking.Asked(terminal, sure=False).port()
-    shown = _Shown(terminal, timestamps, raw)
+    shown = _Shown(terminal, timestamps, raw, count)
     with SerialSource(named, baud=baud) as line:
         if not as_json:
             terminal.note(f"listening on {named} at {baud} baud; Ctrl-C ends")
         start = heard = time.monotonic()
-        while count is None or shown.lines < count:
+        while not shown.full:
             data = line.read(_SLICE_S)
             now = time.monotonic()
             if data:
@@ -81,10 +84,15 @@ app = options.command(console)
 class _Shown:
     """Lines as they end, each safe to show."""
 
-    def __init__(self, terminal: Terminal, times: bool, raw: bool) -> None:
-        self._terminal, self._times, self._raw = terminal, times, raw
+    def __init__(self, terminal: Terminal, times: bool, raw: bool, most: int | None) -> None:
+        self._terminal, self._times, self._raw, self._most = terminal, times, raw, most
         self._held = b""
         self.lines = 0
+
+    @property
+    def full(self) -> bool:
+        """As many lines as were asked for."""
+        return self._most is not None and self.lines >= self._most
 
     def take(self, data: bytes, at_s: float) -> None:
         """Bytes that came, so many seconds after the start."""
@@ -106,11 +114,19 @@ class _Shown:
 
     def _line(self, line: bytes, at_s: float) -> None:
         line = line.strip(b"\r")
-        if not line:
+        if not line or self.full:
             return
+        readable = _READABLE.search(line)
+        start = readable.start() if readable else len(line)
         text = safe(line.decode("utf-8", "replace"), _LONGEST)
-        if text.count("\N{REPLACEMENT CHARACTER}") * 4 > len(text):
-            text = f"({len(line)} bytes of noise: another rate, as the chip's first words have)"
+        if text.count("\N{REPLACEMENT CHARACTER}") * 4 > len(text[: start or 1]):
+            # Where the noise ended is not marked by a line's end.
+            self._show(f"({start} bytes of noise: another rate, as the chip's first words)", at_s)
+            text = line[start:].decode()
+        if text and not self.full:
+            self._show(text, at_s)
+
+    def _show(self, text: str, at_s: float) -> None:
         self.lines += 1
         if self._terminal.json:
             self._terminal.record({"time_s": round(at_s, 3), "text": text})
