@@ -298,8 +298,8 @@ def _broken() -> tuple[type[BaseException], ...]:
     try:
         import termios
     except ImportError:
-        return (OSError, TypeError)
-    return (OSError, TypeError, termios.error)
+        return (OSError,)
+    return (OSError, termios.error)
 
 
 _BROKEN = _broken()
