@@ -47,8 +47,8 @@ demo: $(READY) ## a household on this machine: meter, frames and a live view
 check: $(READY) $(NPM) ## the inner loop: ruff, pyright, fast tests
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/pyright
-	$(BOARD_TYPES)
+	@# Both kinds of types at a time.
+	$(BIN)/pyright & host=$$!; $(BOARD_TYPES) && wait $$host
 	DSMRCTL_TESTS_PROFILE=quick $(ISOLATED) $(BIN)/pytest -q -n 3 $(FAST)
 
 test: $(READY) $(NPM) $(HA) ## every test but the long simulations

@@ -136,6 +136,7 @@ CODES = (
 )  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("code", CODES)
 def test_board_and_desk_agree_on_an_odd_value(code: str):
     data = (CAPTURES / "belgium_emucs-1.7.1_gas_water_13-months.txt").read_bytes()

@@ -47,6 +47,7 @@ def test_there_are_files_to_run():
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 def test_it_passes_on_micropython_too(path: Path):
     ran = run(str(RUNNER), str(ROOT), path.stem)

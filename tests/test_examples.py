@@ -45,7 +45,9 @@ def documented() -> list[tuple[str, str]]:
 
 
 ALL = [*examples(), *documented()]
-RUNNABLE = [each for each in ALL if not any(word in each[1] for word in HARDWARE)]
+# Each line once, wherever it stands.
+ONCE = {line: (where, line) for where, line in reversed(ALL)}
+RUNNABLE = [each for each in ONCE.values() if not any(word in each[1] for word in HARDWARE)]
 
 
 @pytest.fixture(scope="module")

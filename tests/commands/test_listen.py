@@ -97,6 +97,7 @@ def test_a_pipe_gets_one_aligned_line_a_frame(dsmrctl: Run, group: str) -> None:
     assert one.index(" t2 ") == other.index(" t2 ")
 
 
+@pytest.mark.slow
 def test_silence_exits_4_with_a_hint_that_helps(dsmrctl: Run, group: str) -> None:
     ran = dsmrctl("listen", "--timeout", "0.3s", "--group", group, *LO)
     assert ran.code == errors.NO_ANSWER
@@ -114,6 +115,7 @@ def test_silence_at_a_unicast_address_gives_its_own_hint(dsmrctl: Run, group: st
     assert "is this the interface's frame_target?" in ran.err
 
 
+@pytest.mark.slow
 def test_only_bad_frames_are_no_answer_and_the_reasons_are_told(dsmrctl: Run, group: str) -> None:
     with sending(group, BAD, b'{"dsmr":[1,2,3]}'):
         ran = dsmrctl("listen", "--timeout", "0.5s", "--json", "--group", group, *LO)

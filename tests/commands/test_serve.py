@@ -60,6 +60,7 @@ def clocks(raw: bytes) -> list[tuple[int, int]]:
     return [(int(stamp[1]), int(stamp[2])) for stamp in stamps if stamp]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("capture", [STREAM, *REAL], ids=lambda path: path.name)
 def test_a_serial_capture_through_a_pty_gives_a_frame_for_each_whole_telegram_in_order(
     capture: Path, tmp_path: Path

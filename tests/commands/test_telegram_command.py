@@ -117,6 +117,7 @@ def test_read_gives_the_valid_telegrams_byte_for_byte(dsmrctl: Run, tmp_path: Pa
     assert dsmrctl("telegram", "read", file, "--count", "1").out.encode() == one
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "spoil",
     [lambda one: one[:200], lambda one: one.replace(b"kWh", b"kXh"), lambda one: b"~" * 999],
@@ -152,6 +153,7 @@ def test_parquet_has_the_same_values_with_types(dsmrctl: Run, tmp_path: Path) ->
             assert value == document[name], name
 
 
+@pytest.mark.slow
 def test_gzip_standard_input_and_files_give_the_same(dsmrctl: Run, tmp_path: Path) -> None:
     packed = tmp_path / "month.raw.gz"
     packed.write_bytes(gzip.compress(BELGIAN.read_bytes()))
@@ -229,6 +231,7 @@ def october_night(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return file
 
 
+@pytest.mark.slow
 def test_csv_of_an_archive_is_the_same_by_the_block_and_by_the_telegram(
     october_night: Path, dsmrctl: Run
 ) -> None:

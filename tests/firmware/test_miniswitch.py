@@ -8,6 +8,9 @@ import pytest
 from acting_board import SECOND, Acting
 from world import SSID, World
 
+# Not in the inner loop: its rules are (tests/core/test_switch.py).
+pytestmark = pytest.mark.slow
+
 INJECTION = {"mode": "injection", "threshold_w": 1000, "on_delay_min": 1, "off_delay_min": 10}
 KINDS = ("esp01-relay", "sonoff-basic", "sonoff-rfr2")
 

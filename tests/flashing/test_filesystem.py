@@ -65,6 +65,7 @@ FILES = st.dictionaries(
 ).filter(lambda files: not any(a != b and b.startswith(a + "/") for a in files for b in files))
 
 
+@pytest.mark.slow
 @given(FILES)
 def test_what_is_written_is_read_again_and_the_bytes_are_the_same_each_time(
     files: dict[str, bytes],

@@ -238,6 +238,7 @@ def test_the_program_itself_says_so_and_exits_6(dsmrctl: Run, tmp_path: Path, na
 # A zip of a released board, damaged at random
 
 
+@pytest.mark.slow
 @settings(max_examples=400)
 @given(seed=st.integers(0, 2**32))
 def test_any_damage_leaves_the_same_content_or_is_refused(seed: int) -> None:

@@ -155,6 +155,7 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.mark.slow
 def test_an_index_is_read_as_it_was_written_the_oldest_version_first(folder: Path) -> None:
     index = release.read_index(folder)
     assert index.source == "a" * 40

@@ -104,6 +104,7 @@ def test_a_port_that_another_program_has(flash: Flash) -> None:
     assert "close it (a serial monitor, another dsmrctl" in done.err
 
 
+@pytest.mark.slow
 def test_a_port_that_is_not_there(flash: Flash) -> None:
     done = flash("/dev/ttyNOWHERE7", *INTERFACE)
     assert done.code == 3

@@ -93,6 +93,7 @@ def test_a_reader_that_comes_later_begins_with_a_whole_telegram(feed: TelegramFe
         assert whole_telegrams(reader.makefile("rb").read()) == [2]
 
 
+@pytest.mark.slow
 def test_home_assistants_reader_parses_what_pyserial_reads_from_the_socket(
     feed: TelegramFeed,
 ) -> None:
@@ -112,6 +113,7 @@ def test_home_assistants_reader_parses_what_pyserial_reads_from_the_socket(
     assert found == [0.001, 0.002, 0.003, 0.004, 0.005]
 
 
+@pytest.mark.slow
 def test_a_stuck_reader_neither_stalls_the_others_nor_gets_a_torn_telegram(
     feed: TelegramFeed,
 ) -> None:

@@ -262,6 +262,7 @@ HOSTILE = st.one_of(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=500)
 @given(st.lists(HOSTILE, max_size=5), st.sampled_from([None, ("-", "import_w"), ("second",)]))
 def test_whatever_comes_is_a_frame_or_a_count_and_harmless_to_show(

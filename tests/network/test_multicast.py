@@ -165,6 +165,7 @@ def test_silence_ends_with_the_timeout(where: tuple[str, int], portable: bool) -
         assert receiver.receive(0) == []
 
 
+@pytest.mark.slow
 @BOTH_PATHS
 def test_a_slow_caller_loses_nothing(where: tuple[str, int], portable: bool) -> None:
     """More than the kernel's buffer holds, handed out far slower than it comes."""
@@ -180,6 +181,7 @@ def test_a_slow_caller_loses_nothing(where: tuple[str, int], portable: bool) -> 
         assert not receiver.dropped
 
 
+@pytest.mark.slow
 @LINUX
 def test_what_the_kernel_drops_is_counted(where: tuple[str, int]) -> None:
     with Receiver(*where, LO) as receiver, Sender(*where, ttl=0) as sender:
@@ -193,6 +195,7 @@ def test_what_the_kernel_drops_is_counted(where: tuple[str, int]) -> None:
         assert found + receiver.dropped == sent + 1
 
 
+@pytest.mark.slow
 @LINUX
 def test_memory_is_bounded_and_the_rest_is_dropped_and_counted(where: tuple[str, int]) -> None:
     with (

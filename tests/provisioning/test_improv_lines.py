@@ -38,6 +38,7 @@ def opened(endpoint: Endpoint) -> Any:
     return serial.serial_for_url(endpoint.port, BAUD, timeout=0.1, write_timeout=2)
 
 
+@pytest.mark.slow
 def test_our_client_hands_a_board_its_network(endpoint: Endpoint):
     with opened(endpoint) as port:
         board = Improv(port)

@@ -107,6 +107,7 @@ def test_every_capture_again_and_again_gives_what_the_general_parser_says(name: 
     same(read_archive(stream), stream)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ORDINARY)
 def test_an_ordinary_meter_is_read_in_runs_with_the_same_result(
     name: str, plans: list[int]
@@ -126,6 +127,7 @@ def test_only_what_values_decide_has_a_layout_and_is_not_read_in_runs() -> None:
     assert without == {"meters_two-gas-the-older-stopped", "zero-without-a-unit"}
 
 
+@pytest.mark.slow
 def test_real_streams_beside_the_project_give_what_the_general_parser_says() -> None:
     files = [streams.OWN_STREAM]
     if captured.BESIDE.is_dir():
@@ -135,6 +137,7 @@ def test_real_streams_beside_the_project_give_what_the_general_parser_says() -> 
         same(read_archive(stream * 3), stream * 3)
 
 
+@pytest.mark.slow
 def test_a_wrong_crc_in_a_run_is_rejected_and_nothing_else(plans: list[int]) -> None:
     telegrams = varied(BELGIAN, 200)
     at = telegrams[120].index(b"1-0:1.8.1(") + 12
@@ -219,6 +222,7 @@ def test_a_reading_without_a_time_counts_when_it_is_not_zero() -> None:
     same(read_archive(stream), stream)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("place", range(4))
 def test_letters_after_f_are_no_crc(place: int) -> None:
     telegrams = varied(BELGIAN, 400)
@@ -271,6 +275,7 @@ def test_a_number_too_large_for_a_column_is_unknown() -> None:
     assert found.rows == 40
 
 
+@pytest.mark.slow
 def test_blocks_are_bounded_and_their_rows_are_all_there() -> None:
     telegrams = varied(BELGIAN, 500)
     stream = b"".join(telegrams)
@@ -284,6 +289,7 @@ def test_blocks_are_bounded_and_their_rows_are_all_there() -> None:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [1, 100, 1059, 4096, 10**6])
 def test_it_does_not_matter_how_the_bytes_are_cut(size: int) -> None:
     stream = b"\xff\x00" + b"".join(varied(BELGIAN, 60))[500:-100]
@@ -325,6 +331,7 @@ def test_encrypted_telegrams_are_opened_with_their_key() -> None:
     assert found.rows == 5
 
 
+@pytest.mark.slow
 def test_an_archive_larger_than_a_block_does_not_fill_the_memory(plans: list[int]) -> None:
     piece = b"".join(varied(BELGIAN, 40)) * 25
     tracemalloc.start()

@@ -338,6 +338,7 @@ STREAM = st.lists(FRAGMENT, max_size=14).map(b"".join)
 LIMITS = st.sampled_from([24, 100, 150, 300, LIMIT])
 
 
+@pytest.mark.slow
 @given(STREAM, LIMITS, st.lists(st.integers(0, 2500), max_size=12))
 @settings(max_examples=300)
 def test_the_result_is_the_same_however_the_stream_is_cut(
@@ -353,6 +354,7 @@ def test_the_result_is_the_same_however_the_stream_is_cut(
     assert plain(framed(stream, 1, limit)) == plain(expected)
 
 
+@pytest.mark.slow
 @given(STREAM, LIMITS)
 @settings(max_examples=300)
 def test_every_byte_of_any_stream_is_accounted_for(stream: bytes, limit: int) -> None:
@@ -375,6 +377,7 @@ def checked_telegrams(stream: bytes) -> list[bytes]:
     return found
 
 
+@pytest.mark.slow
 @given(STREAM)
 @settings(max_examples=300)
 def test_no_checked_telegram_is_lost_and_none_invented(stream: bytes) -> None:

@@ -192,6 +192,7 @@ def test_many_shapes_keep_the_memory_bounded() -> None:
     assert all(len(found) <= 4 for found in layout._layouts.values())
 
 
+@pytest.mark.slow
 def test_a_meter_that_always_changes_its_shape_is_seldom_learned_from(monkeypatch) -> None:
     learned = []
     learn = layout.learn

@@ -136,6 +136,7 @@ PIECE = st.one_of(
 )
 
 
+@pytest.mark.slow
 @given(st.lists(PIECE, max_size=8).map(b"".join), st.integers(1, 400))
 @settings(max_examples=200)
 def test_the_result_is_the_same_however_the_stream_is_cut(stream: bytes, size: int) -> None:

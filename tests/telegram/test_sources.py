@@ -190,6 +190,7 @@ def test_a_damaged_gzip_file_is_bad_data(tmp_path: Path) -> None:
         read_all(sources.open_source(str(file)))
 
 
+@pytest.mark.slow
 def test_a_gzip_bomb_comes_in_bounded_pieces(tmp_path: Path) -> None:
     file = tmp_path / "bomb.gz"
     file.write_bytes(gzip.compress(bytes(50_000_000)))

@@ -566,7 +566,7 @@ def test_by_tcp_as_by_a_cable() -> None:
     assert chip.flash[: len(FULL)] == FULL
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_by_rfc2217_it_is_restarted_by_its_lines_into_the_bootloader_and_out_of_it(
     tmp_path: Path,
 ) -> None:

@@ -110,6 +110,7 @@ PERIODS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("period", PERIODS, ids=lambda period: period.replace(" ", "-"))
 def test_registers_quarters_and_peaks_add_up(period: str) -> None:
     (year, month, day), days = PERIODS[period]
@@ -383,6 +384,7 @@ def checked(raw: bytes) -> bool:
     return raw[end:] == b"%04X\r\n" % crc
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("version", ["1.4", "1.7.1"])
 def test_every_telegram_has_a_valid_crc_and_line_ends(version: Any) -> None:
     meter = new_household_meter(START, version=version)
@@ -395,6 +397,7 @@ def test_every_telegram_has_a_valid_crc_and_line_ends(version: Any) -> None:
         assert parse(raw).diagnostics == ()
 
 
+@pytest.mark.slow
 def test_our_parser_reads_what_the_meter_shows() -> None:
     meter = new_household_meter(START, 9)
     for second in (0, 4000, 30_000, 17 * DAY + 5):

@@ -191,6 +191,7 @@ def test_a_run_sends_to_all_outlets_and_ends_by_its_count() -> None:
     assert one.raw == other.raw == list(telegrams(new_meter(), 3, 40))
 
 
+@pytest.mark.slow
 def test_a_run_in_real_time_keeps_to_the_clock() -> None:
     out = Collector()
     began = time.monotonic()
@@ -262,6 +263,7 @@ def drain(file: int, framed: Framed) -> None:
         framed.feed(os.read(file, 4096))
 
 
+@pytest.mark.slow
 @pty_only
 def test_a_pty_is_a_serial_port_with_a_meter(port: PtyOutlet) -> None:
     framed = Framed()
@@ -379,6 +381,7 @@ def test_many_readers_on_tcp_get_every_telegram() -> None:
     assert feed.dropped == 0
 
 
+@pytest.mark.slow
 def test_a_slow_reader_on_tcp_loses_telegrams_and_delays_nobody() -> None:
     with TelegramFeed(port=0) as feed:
         slow = socket.create_connection(("127.0.0.1", feed.port), 10)

@@ -78,6 +78,7 @@ def test_pulled_it_is_gone_and_the_host_told_and_put_in_it_has_the_same_name(
         assert again.read(5) == b"hello"
 
 
+@pytest.mark.slow
 def test_what_nobody_reads_is_lost_and_holds_nobody_up(wire: PtyWire) -> None:
     with serial.Serial(wire.path, 115200, timeout=5) as host:
         start = time.monotonic()
@@ -192,6 +193,7 @@ def test_pulled_tcp_refuses_and_listens_at_the_same_port_when_it_is_put_in() -> 
         wire.close()
 
 
+@pytest.mark.slow
 def test_a_host_by_tcp_that_reads_nothing_holds_nobody_up_for_ever() -> None:
     wire = TcpWire()
     try:
