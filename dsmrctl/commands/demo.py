@@ -41,7 +41,7 @@ Boards = Annotated[
 
 Flash = Annotated[
     bool,
-    typer.Option("--flash", help="Instead: flash a virtual interface board, and watch it boot."),
+    typer.Option("--flash", help="Instead: flash a virtual board (--board), and watch it boot."),
 ]
 
 
@@ -81,7 +81,9 @@ def demo(
     if flash:
         from dsmrctl.commands import demo_flash
 
-        return demo_flash.run(terminal, duration)
+        if count is not None or len(board or []) > 1:
+            raise errors.UsageError("--flash is for one board, and has no frames to count")
+        return demo_flash.run(terminal, duration, board[0] if board else "interface")
     begin, times = when(start), parse_speed(speed)
     address, port = group or (multicast.GROUP, multicast.PORT)
     address, port = carried(address, port)

@@ -9,17 +9,23 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from dsmrctl import errors
 from dsmrctl.terminal import prompt
 from dsmrctl.terminal.output import Terminal, safe
 
+if TYPE_CHECKING:
+    from dsmrctl.virtual.programmer import Programmer
+
 ADDRESS = "127.0.0.2"
 _TICK_S = 0.1
+_GOT_IP = 5
 
 
-def run(terminal: Terminal, duration: float | None) -> int:
+def run(terminal: Terminal, duration: float | None, board: str) -> int:
     """Flashes it, boots it, shows what it says until Ctrl-C or for so many seconds."""
+    from dsmrctl import boards
     from dsmrctl.virtual import base, rack, runtime
     from dsmrctl.virtual.air import Air
     from dsmrctl.virtual.programmer import Programmer
@@ -27,18 +33,22 @@ def run(terminal: Terminal, duration: float | None) -> int:
     if sys.platform != "linux":
         raise errors.UsageError("virtual boards need Linux", hint="on Windows use WSL")
     runtime.find()
+    hardware = boards.find(board).hardware[0]
     air = Air()
     air.on(rack.SSID, rack.KEY, -52)
     page = rack.page_port(ADDRESS)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         image = folder / "stand-in.bin"
-        image.write_bytes(base.make("FLASH_1M"))
+        image.write_bytes(base.make(hardware.variant))
         heard = bytearray()
-        with Programmer(folder, address=ADDRESS, air=air, heard=heard.extend) as programmer:
-            words = ["flash", "interface", "--hardware", "esp01s", "--ssid", rack.SSID]
+        size = 1 << 20 if hardware.variant else 4 << 20
+        with Programmer(
+            folder, size=size, address=ADDRESS, air=air, heard=heard.extend
+        ) as programmer:
+            words = ["flash", board, "--hardware", hardware.name, "--ssid", rack.SSID]
             words += ["--port", programmer.port]
-            terminal.note("a bare ESP-01S in its programmer, its button held; nothing is bought")
+            terminal.note(f"a bare board in its programmer ({hardware.title}); nothing is bought")
             terminal.note(f"$ dsmrctl {' '.join(words)}")
             more = ["--base", str(image), "--page-port", str(page), "--no-wait"]
             _flash([*words, *more, *(["--json"] if terminal.json else [])], folder)
@@ -55,7 +65,7 @@ def run(terminal: Terminal, duration: float | None) -> int:
                     "its button is held: it is in its bootloader. In another terminal, for example"
                 )
                 terminal.note(
-                    f"  dsmrctl flash interface name=cellar --base {image} --port {programmer.port}"
+                    f"  dsmrctl flash {board} name=cellar --base {image} --port {programmer.port}"
                 )
                 prompt.ask(terminal, "Enter lets it boot again, Ctrl-C ends: ")
 
@@ -75,10 +85,10 @@ def _flash(words: list[str], folder: Path) -> None:
 
 
 def _watch(
-    terminal: Terminal, programmer: object, heard: bytearray, url: str, duration: float | None
+    terminal: Terminal, programmer: Programmer, heard: bytearray, url: str, duration: float | None
 ) -> bool:
     """Its serial log, and its page once it has one. True: Enter asks for its bootloader."""
-    board = programmer.board  # type: ignore[attr-defined]
+    board = programmer.board
     asks = prompt.possible(terminal) and duration is None
     start = time.monotonic()
     told = False
@@ -86,18 +96,13 @@ def _watch(
         while b"\n" in heard:
             line, _, rest = bytes(heard).partition(b"\n")
             heard[:] = rest
-            text = safe(line.decode("utf-8", "replace")).strip()
-            terminal.record({"event": "serial", "text": text}) if terminal.json else terminal.line(
-                f"  {text}", flush=True
-            )
-        if not told and board is not None and board.wifi == 5:
+            text = safe(line.decode("utf-8", "replace").strip())
+            _say(terminal, f"  {text}", event="serial", text=text)
+        if not told and board is not None and board.wifi == _GOT_IP:
             told = True
-            if terminal.json:
-                terminal.record({"event": "seen", "url": url})
-            else:
-                terminal.line(f"it is in its network: {url}", flush=True)
-                if asks:
-                    terminal.note("Enter: into its bootloader, to flash it yourself. Ctrl-C ends")
+            _say(terminal, f"it is in its network: {url}", event="seen", url=url)
+            if asks:
+                terminal.note("Enter: into its bootloader, to flash it yourself. Ctrl-C ends")
         if asks and select.select([sys.stdin], [], [], 0)[0]:
             sys.stdin.readline()
             return True
@@ -108,3 +113,10 @@ def _watch(
             hint="give it 10 s: --duration 10s",
         )
     return False
+
+
+def _say(terminal: Terminal, text: str, **event: str) -> None:
+    if terminal.json:
+        terminal.record(event)
+    else:
+        terminal.line(text, flush=True)

@@ -57,3 +57,15 @@ def test_for_a_program_it_is_json(dsmrctl: Run) -> None:
     events = [json.loads(line) for line in ran.out.splitlines()]
     names = [event["event"] for event in events]
     assert names.index("plan") < names.index("done") < names.index("serial") < names.index("seen")
+
+
+@pytest.mark.slow
+def test_another_board_as_well_but_one_at_a_time(dsmrctl: Run) -> None:
+    ran = dsmrctl("demo", "--flash", "--board", "monitor", "--duration", "7s")
+    assert ran.code == 0, ran.err
+    assert "dsmrctl monitor nodemcu-v3" in ran.out
+    assert "it is in its network: http://127.0.0.2" in ran.out
+    for more in (["--count", "3"], ["--board", "monitor", "--board", "blink"]):
+        ran = dsmrctl("demo", "--flash", *more)
+        assert ran.code == 2
+        assert "for one board" in ran.err
