@@ -115,8 +115,8 @@ def _watch(
     return False
 
 
-def _say(terminal: Terminal, text: str, **event: str) -> None:
+def _say(terminal: Terminal, line: str, /, **event: str) -> None:
     if terminal.json:
         terminal.record(event)
     else:
-        terminal.line(text, flush=True)
+        terminal.line(line, flush=True)

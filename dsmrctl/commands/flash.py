@@ -309,8 +309,8 @@ def _seen(
     """Whether it came into the network. Exit 4 when that was asked for and it did not."""
     from dsmrctl.network import discovery
 
-    person.tell("waiting to see it on the network (Ctrl-C: it is done, do not wait) …")
     try:
+        person.tell("waiting to see it on the network (Ctrl-C: it is done, do not wait) …")
         found = discovery.wait_for(ident, patience, nic)
     except KeyboardInterrupt:
         if asked:
