@@ -54,8 +54,7 @@ check: $(READY) $(NPM) ## the inner loop: ruff, pyright, fast tests
 test: $(READY) $(NPM) $(HA) ## every test but the long simulations
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/pyright
-	$(BOARD_TYPES)
+	$(BIN)/pyright & host=$$!; $(BOARD_TYPES) && wait $$host
 	$(ISOLATED) $(BIN)/pytest -n 3 -m "not soak"
 
 soak: $(READY) ## the long simulations
