@@ -155,6 +155,17 @@ def _fail(error: errors.DsmrError, args: list[str]) -> int:
     return error.exit_code
 
 
+def _interrupted() -> int:
+    """Ctrl-C. A second one (timeout(1) sends two) ends what is left, without a traceback."""
+    import contextlib
+    import signal
+
+    with contextlib.suppress(OSError, ValueError, KeyboardInterrupt):
+        sys.stdout.flush()
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    return errors.INTERRUPTED
+
+
 def main(args: list[str]) -> int:
     """Run one command line; returns the exit code. Never a traceback for what can be foreseen."""
     try:
@@ -179,7 +190,7 @@ def main(args: list[str]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return errors.BROKEN_PIPE
     except KeyboardInterrupt:
-        return errors.INTERRUPTED
+        return _interrupted()
     except Exception as error:
         if os.environ.get("DSMRCTL_DEBUG"):
             raise
@@ -210,4 +221,8 @@ def run() -> None:
         # mark there. (In JSON an escape: the terminal sees to that.)
         if isinstance(stream, io.TextIOWrapper):  # pythonw has none
             stream.reconfigure(errors="replace")
-    sys.exit(main(sys.argv[1:]))
+    try:
+        code = main(sys.argv[1:])
+    except KeyboardInterrupt:  # it came while another was answered
+        code = _interrupted()
+    sys.exit(code)

@@ -117,6 +117,33 @@ Base = Annotated[
         "--base", metavar="FILE", help="MicroPython's image, from a file rather than fetched."
     ),
 ]
+BoardName = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="[BOARD]",
+        help="interface, miniswitch, monitor or switcher; or a board's name or id, when there are "
+        "several.",
+    ),
+]
+Host = Annotated[
+    str | None,
+    typer.Option(
+        "--host",
+        metavar="HOST[:PORT]",
+        envvar="DSMRCTL_HOST",
+        help="The board's address or name, asked without looking for it.",
+    ),
+]
+Every = Annotated[bool, typer.Option("--all", help="All of them, not one.")]
+AdminFile = Annotated[
+    str | None,
+    typer.Option(
+        "--admin-password-file",
+        metavar="FILE",
+        help="The boards' admin password, when they have one; - for standard input. "
+        "Or DSMRCTL_ADMIN_PASSWORD.",
+    ),
+]
 Source = Annotated[
     str | None,
     typer.Argument(

@@ -1,18 +1,29 @@
-"""Boards on the network, as they announce themselves (mDNS, service `_dsmr._tcp`)."""
+"""Boards on the network, as they announce themselves (mDNS, service `_dsmr._tcp`).
+
+Modules with the manual's own firmware announce no such service; they are found by their names.
+"""
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Sequence
+import asyncio
+import ipaddress
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from dsmrctl import boards
 from dsmrctl.network import nics
 
 if TYPE_CHECKING:
     from zeroconf import ServiceInfo
+    from zeroconf.asyncio import AsyncServiceInfo, AsyncZeroconf
 
 SERVICE = "_dsmr._tcp.local."
+WAIT_S = 3.0
+"""A board answers within 0.2 s; the question is asked three times in so long."""
+MOST = 250
+"""Boards that are looked at: who announces more is no household."""
 _ASK_MS = 2000
+_QUIET_S = 1.0
 
 
 class Found(NamedTuple):
@@ -25,11 +36,55 @@ class Found(NamedTuple):
     hardware: str
     version: str
     id: str
+    host: str = ""
 
     @property
     def url(self) -> str:
         """Where its page is."""
         return f"http://{self.address}{'' if self.port == 80 else f':{self.port}'}/"
+
+
+class Foreign(NamedTuple):
+    """A module that has a board's host name and is none of ours: the manual's own firmware."""
+
+    host: str
+    address: str
+    board: str
+
+    @property
+    def url(self) -> str:
+        """Where its page is."""
+        return f"http://{self.address}/"
+
+
+class Heard:
+    """What was heard so far; `foreign` is complete only at the end."""
+
+    def __init__(self) -> None:
+        self.boards: dict[str, Found] = {}
+        self.foreign: dict[str, Foreign] = {}
+
+
+# What came: a board, or its name when it said goodbye.
+Told = Callable[[Found | str], None]
+
+
+def browse(
+    timeout: float = WAIT_S,
+    nic: str | None = None,
+    *,
+    enough: Callable[[Heard], bool] | None = None,
+    told: Told | None = None,
+    foreign: bool = False,
+) -> Heard:
+    """What is heard within `timeout` seconds, or until it is `enough` (asked at each board).
+
+    told: called with each board as it comes or changes, and with the name of one that left. nic: a
+    network by name or address, all for None. foreign: the manual's own modules too. Raises NotFound
+    when there is no such network.
+    """
+    addresses = None if nic is None else [each.address for each in nics.find([nic])]
+    return asyncio.run(_browse(addresses, timeout, enough, told, foreign))
 
 
 def wait_for(ident: str, timeout: float, nic: str | None = None) -> Found | None:
@@ -38,41 +93,180 @@ def wait_for(ident: str, timeout: float, nic: str | None = None) -> Found | None
     None when it was not within `timeout` seconds. nic: a network by name or address, all for None.
     Raises NotFound when there is no such network.
     """
-    from zeroconf import InterfaceChoice, ServiceBrowser, ServiceListener, Zeroconf
 
-    addresses: Sequence[str] | InterfaceChoice = InterfaceChoice.All
-    if nic is not None:
-        addresses = [each.address for each in nics.find([nic])]
-    came = threading.Event()
-    found: list[Found] = []
+    def its(heard: Heard) -> Found | None:
+        same = (one for one in heard.boards.values() if one.id.lower() == ident.lower())
+        return next(same, None)
 
-    class Listener(ServiceListener):
-        def add_service(self, zc: Zeroconf, type_: str, name: str) -> None:
-            info = zc.get_service_info(type_, name, _ASK_MS)
-            board = read(info) if info else None
-            if board is not None and board.id.lower() == ident.lower():
-                found.append(board)
-                came.set()
+    return its(browse(timeout, nic, enough=lambda heard: its(heard) is not None))
 
-        update_service = add_service
 
-        def remove_service(self, zc: Zeroconf, type_: str, name: str) -> None:
-            pass
+def one_of(
+    fits: Callable[[Found], bool], timeout: float = WAIT_S, nic: str | None = None, least: int = 1
+) -> Heard:
+    """`browse` that ends a second after the last board came, once `least` of them fit."""
+    import time
 
-    heard = Zeroconf(interfaces=addresses)
-    try:
-        ServiceBrowser(heard, SERVICE, Listener())
-        came.wait(timeout)
-    finally:
-        heard.close()
-    return found[0] if found else None
+    came = time.monotonic()
+
+    def told(_: Found | str) -> None:
+        nonlocal came
+        came = time.monotonic()
+
+    def enough(heard: Heard) -> bool:
+        fit = sum(map(fits, heard.boards.values()))
+        return fit >= least and time.monotonic() - came >= _QUIET_S
+
+    return browse(timeout, nic, enough=enough, told=told)
 
 
 def read(info: ServiceInfo) -> Found | None:
-    """What a service says; None when it is no board's."""
+    """What a service says; None when it is no board's, or tells of no host's address."""
     texts: dict[str, Any] = info.decoded_properties
-    addresses = info.parsed_addresses()
-    if not addresses or info.port is None:
+    usable = [text for text in info.parsed_addresses() if _is_host(text)]
+    if not usable or not info.port:
         return None
-    said = [texts.get(key) or "" for key in ("board", "hw", "fw", "id")]
-    return Found(info.name.removesuffix(f".{SERVICE}"), addresses[0], info.port, *said)
+
+    def said(key: str) -> str:
+        return str(texts.get(key) or "")[:64]
+
+    name = info.name.removesuffix(f".{SERVICE}")
+    host = (info.server or "").rstrip(".")
+    return Found(
+        name, usable[0], info.port, said("board"), said("hw"), said("fw"), said("id"), host
+    )
+
+
+def _is_host(text: str) -> bool:
+    """An address that only one answers at: an announcement must not send us anywhere else."""
+    try:
+        address = ipaddress.IPv4Address(text)
+    except ValueError:
+        return False
+    return not (address.is_multicast or address.is_unspecified or address.is_reserved)
+
+
+async def _browse(
+    addresses: list[str] | None,
+    timeout: float,
+    enough: Callable[[Heard], bool] | None,
+    told: Told | None,
+    foreign: bool,
+) -> Heard:
+    from zeroconf import InterfaceChoice, IPVersion
+    from zeroconf.asyncio import AsyncServiceBrowser, AsyncZeroconf
+
+    loop = asyncio.get_running_loop()
+    end = loop.time() + timeout
+    search = _Search(told)
+    zeroconf = AsyncZeroconf(
+        interfaces=addresses or InterfaceChoice.All, ip_version=IPVersion.V4Only
+    )
+    try:
+        browser = AsyncServiceBrowser(zeroconf.zeroconf, SERVICE, handlers=[search.changed])
+        names = asyncio.create_task(_foreign(zeroconf, timeout)) if foreign else None
+        while loop.time() < end and not (enough and enough(search.heard)):
+            search.news.clear()
+            left = end - loop.time()
+            try:
+                async with asyncio.timeout(min(left, 0.2) if enough else left):
+                    await search.news.wait()
+            except TimeoutError:
+                pass
+        await browser.async_cancel()
+        if names is not None:
+            ours = {one.address for one in search.heard.boards.values()}
+            for one in await names:
+                if one.address not in ours:
+                    search.heard.foreign[one.host] = one
+    finally:
+        await search.stop()
+        await zeroconf.async_close()
+    return search.heard
+
+
+class _Search:
+    """Services as they come and go, each asked for what it has not told yet."""
+
+    def __init__(self, told: Told | None) -> None:
+        self.heard = Heard()
+        self.news = asyncio.Event()
+        self._told = told
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+
+    def changed(self, zeroconf: Any, service_type: str, name: str, state_change: Any) -> None:
+        """A service was added, updated or removed; called in the event loop."""
+        from zeroconf import ServiceStateChange
+        from zeroconf.asyncio import AsyncServiceInfo
+
+        if state_change is ServiceStateChange.Removed:
+            if self.heard.boards.pop(name, None) is not None and self._told:
+                self._told(name.removesuffix(f".{SERVICE}"))
+            return
+        if name in self._tasks or (name not in self.heard.boards and len(self._tasks) >= MOST):
+            return
+        info = AsyncServiceInfo(service_type, name)
+        if info.load_from_cache(zeroconf):
+            self._take(info)
+        else:
+            self._tasks[name] = asyncio.create_task(self._resolve(zeroconf, info))
+
+    async def _resolve(self, zeroconf: Any, info: AsyncServiceInfo) -> None:
+        try:
+            if await info.async_request(zeroconf, _ASK_MS):
+                self._take(info)
+        finally:
+            self._tasks.pop(info.name, None)
+
+    def _take(self, info: AsyncServiceInfo) -> None:
+        board = read(info)
+        if board is None or len(self.heard.boards) >= MOST:
+            return
+        if self.heard.boards.get(info.name) != board:
+            self.heard.boards[info.name] = board
+            if self._told:
+                self._told(board)
+        self.news.set()
+
+    async def stop(self) -> None:
+        """No more is asked."""
+        tasks = list(self._tasks.values())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def resolve(host: str, timeout: float = WAIT_S, nic: str | None = None) -> str | None:
+    """The IPv4 address of a name that ends with .local; None when nobody has it."""
+
+    async def ask() -> str | None:
+        from zeroconf import InterfaceChoice, IPVersion
+        from zeroconf._services.info import AddressResolverIPv4
+        from zeroconf.asyncio import AsyncZeroconf
+
+        addresses = None if nic is None else [each.address for each in nics.find([nic])]
+        async with AsyncZeroconf(
+            interfaces=addresses or InterfaceChoice.All, ip_version=IPVersion.V4Only
+        ) as zeroconf:
+            asked = AddressResolverIPv4(f"{host.rstrip('.')}.")
+            await asked.async_request(zeroconf.zeroconf, timeout * 1000)
+            return next(filter(_is_host, asked.parsed_addresses()), None)
+
+    return asyncio.run(ask())
+
+
+async def _foreign(zeroconf: AsyncZeroconf, timeout: float) -> list[Foreign]:
+    """The modules that answer to a board's plain host name, whoever they are."""
+    from zeroconf._services.info import AddressResolverIPv4
+
+    async def ask(board: boards.Board, host: str) -> Foreign | None:
+        asked = AddressResolverIPv4(f"{host}.local.")
+        await asked.async_request(zeroconf.zeroconf, timeout * 1000)
+        for text in asked.parsed_addresses():
+            if _is_host(text):
+                return Foreign(f"{host}.local", text, board.name)
+        return None
+
+    known: Iterable[boards.Board] = boards.BOARDS.values()
+    found = await asyncio.gather(*(ask(board, board.host) for board in known))
+    return [one for one in found if one is not None]

@@ -6,22 +6,17 @@ manual's own firmware, and of our boards, which keep to them.
 
 from __future__ import annotations
 
-import http.client
-import io
 import json
-import socket
 import time
 from collections.abc import Callable
-from typing import Any
 from urllib.parse import urlencode
 
 from dsmrctl import errors
+from dsmrctl.network import http
 from dsmrctl.provisioning import Network, check, check_password, pages, strongest_first
 
 ACCESS_POINT = "AutoConnectAP"
 ADDRESS = "192.168.4.1"
-MOST_BYTES = 65536
-"""A page of WiFiManager with 50 networks and its pictures has 20 KB."""
 _IS_IT_OPEN = f"is this computer on the board's network {ACCESS_POINT}, and on no other?"
 
 
@@ -97,7 +92,7 @@ class Portal:
             raise errors.UsageError("neither a network nor a password to save")
         try:
             status, content = self._request("POST", "/wifisave", {"s": ssid, "p": password})
-        except _AnswerLost:
+        except http.AnswerLost:
             raise Unconfirmed from None
         if status in (400, 403, 413, 422):
             told = _without(password, _sentence(content))
@@ -122,89 +117,33 @@ class Portal:
     def _get(self, path: str) -> tuple[int, str]:
         try:
             return self._request("GET", path)
-        except _AnswerLost as error:
+        except http.AnswerLost as error:
             raise NoPortal(f"{self._address[0]}: {error}", hint=_IS_IT_OPEN) from None
 
     def _request(
         self, method: str, path: str, form: dict[str, str] | None = None
     ) -> tuple[int, str]:
-        """The status and the text of an answer. Raises NoPortal, NotAPortal, _AnswerLost."""
-        end = self._clock() + self._timeout
-        headers = {"Host": self._host, "Connection": "close"}
+        """The status and the text of an answer. Raises NoPortal, NotAPortal, http.AnswerLost."""
+        headers = {"Host": self._host}
         body = None
         if form is not None:
             body = urlencode(form).encode()
             headers["Content-Type"] = "application/x-www-form-urlencoded"
         try:
-            line = socket.create_connection(self._address, timeout=self._timeout)
-        except OSError as error:
-            reason = "no answer" if isinstance(error, TimeoutError) else error.strerror
+            answer = http.request(
+                self._address, method, path, body, headers,
+                timeout=self._timeout, clock=self._clock,
+            )  # fmt: skip
+        except http.Unreached as error:
             raise NoPortal(
-                f"no board's access point at {self._address[0]}: {reason or error}",
-                hint=_IS_IT_OPEN,
+                f"no board's access point at {self._address[0]}: {error}", hint=_IS_IT_OPEN
             ) from None
-        connection = http.client.HTTPConnection(*self._address)
-        with line:
-            connection.sock = _Deadline(line, end, self._clock)
-            try:
-                connection.request(method, path, body, headers)
-                answer = connection.getresponse()
-                content = answer.read(MOST_BYTES + 1)
-                answer.close()
-            except OSError:  # RemoteDisconnected is one too
-                raise _AnswerLost("its answer was cut off, or took too long") from None
-            except http.client.IncompleteRead:
-                raise _AnswerLost("its answer was cut off") from None
-            except (http.client.HTTPException, ValueError):
-                raise NotAPortal("it does not speak HTTP") from None
-            finally:
-                connection.close()
-        if len(content) > MOST_BYTES:
-            raise NotAPortal(f"its page has more than {MOST_BYTES // 1024} KB")
-        # http.client takes the end of the connection for the end of the head, and of the body.
-        if answer.length or (answer.status == 200 and not content):
-            raise _AnswerLost("its answer was cut off")
-        return answer.status, content.decode("utf-8", "replace")
-
-
-class _AnswerLost(Exception):
-    """The request may have been heard; the answer was not."""
-
-
-class _Deadline:
-    """A socket for http.client on which all reading together ends in time, drip or no drip."""
-
-    def __init__(self, line: socket.socket, end: float, clock: Callable[[], float]) -> None:
-        self._line = line
-        self._end = end
-        self._clock = clock
-
-    def _wait(self) -> socket.socket:
-        left = self._end - self._clock()
-        if left <= 0:
-            raise TimeoutError
-        self._line.settimeout(left)
-        return self._line
-
-    def sendall(self, data: Any) -> None:
-        self._wait().sendall(data)
-
-    def makefile(self, mode: str) -> io.BufferedReader:
-        return io.BufferedReader(_Incoming(self._wait))
-
-    def close(self) -> None:
-        """Not yet: http.client closes it when the body is still to come."""
-
-
-class _Incoming(io.RawIOBase):
-    def __init__(self, wait: Callable[[], socket.socket]) -> None:
-        self._wait = wait
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any, /) -> int:
-        return self._wait().recv_into(buffer)
+        except http.NoHttp as error:
+            raise NotAPortal(str(error)) from None
+        # http.client takes the end of the connection for the end of the head.
+        if answer.status == 200 and not answer.body:
+            raise http.AnswerLost("its answer was cut off")
+        return answer.status, answer.body.decode("utf-8", "replace")
 
 
 def _without(password: str, text: str) -> str:

@@ -1,0 +1,55 @@
+"""The boards of the last discovery, for who must not wait for the network: shell completion."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path
+
+from dsmrctl.network.discovery import MOST, Found
+
+_MOST_BYTES = 1 << 20
+
+
+def path() -> Path:
+    """Where they are kept; DSMRCTL_CACHE names another folder."""
+    named = os.environ.get("DSMRCTL_CACHE")
+    if named:
+        return Path(named) / "boards.json"
+    from platformdirs import user_cache_path
+
+    return user_cache_path("dsmrctl", appauthor=False) / "boards.json"
+
+
+def remember(boards: Iterable[Found], *, all_of_them: bool = False) -> None:
+    """Keeps what was heard, beside what was known before unless it is all there is.
+
+    Never raises: it is a convenience, and the disk may be full or not ours.
+    """
+    found = {} if all_of_them else {one.id: one for one in read()}
+    found |= {one.id: one for one in boards}
+    text = json.dumps([one._asdict() for one in list(found.values())[-MOST:]], indent=1)
+    file = path()
+    part = file.with_name(f"{file.name}.{os.getpid()}")
+    with suppress(OSError):
+        if file.exists() and file.read_text("utf-8") == text:
+            return
+        file.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            part.write_text(text, "utf-8")
+            part.replace(file)
+        finally:
+            part.unlink(missing_ok=True)
+
+
+def read() -> list[Found]:
+    """What is kept; empty when there is nothing, or nothing that can be read."""
+    with suppress(OSError, ValueError, TypeError, RecursionError):
+        with path().open("rb") as file:
+            found = json.loads(file.read(_MOST_BYTES))
+        boards = [Found(**one) for one in found]
+        if all(isinstance(part, (str, int)) for one in boards for part in one):
+            return boards
+    return []
