@@ -133,6 +133,8 @@ class Board:
     host: str
     hardware: tuple[Hardware, ...]
     needs: dict[str, str] = field(default_factory=dict)
+    # What its status tells that stands beside its settings, and cannot be set.
+    told: tuple[str, ...] = ()
 
     @property
     def settings(self) -> tuple[str, ...]:
@@ -169,6 +171,7 @@ INTERFACE = Board(
         Hardware("esp01s", "ESP-01S (LED on GPIO2)", {"led": low(2)}),
         Hardware("esp01", "ESP-01 (1 MB, its LED hangs on TX)", {}),
     ),
+    told=("mqtt",),
 )
 MINISWITCH = Board(
     "miniswitch",
@@ -191,6 +194,7 @@ MINISWITCH = Board(
             flash_mode="dout",
         ),
     ),
+    told=("output",),
 )
 MONITOR = Board(
     "monitor",
@@ -210,6 +214,7 @@ MONITOR = Board(
             _NODEMCU,
         ),
     ),
+    told=("threshold_w", "month_peak_w"),
 )
 _DIMMER = {"zero_cross": Pin(D1), "oled_sda": Pin(D4), "oled_scl": Pin(D5)}
 SWITCHER = Board(
@@ -227,6 +232,7 @@ SWITCHER = Board(
             "dimmer-v2", "native ESP8266 (1.1.3+)", {"gate": high(D2), **_DIMMER}, "", _DIMMER_V2
         ),
     ),
+    told=("output",),
 )
 
 BOARDS = {board.name: board for board in (INTERFACE, MINISWITCH, MONITOR, SWITCHER, BLINK)}

@@ -19,11 +19,18 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "telegram": ("The meter", "Read, parse and explain what the meter sends."),
     "serve": ("The meter", "This computer as the interface: telegrams in, frames out."),
     "listen": ("The network", "Show the frames on the network as they come."),
+    "discover": ("The network", "Find the boards on the network."),
+    "status": ("The network", "The household at a glance: every board's live state."),
     "flash": ("The boards", "Put a board's firmware onto it, over a serial port."),
     "firmware": (
         "The boards",
         "The boards' firmware: bundles, what is in them, and making them.",
     ),
+    "config": ("The boards", "Show and change the settings of boards."),
+    "wifi": ("The boards", "Hand a board its WiFi network, or show which it hears."),
+    "update": ("The boards", "Put newer firmware onto boards over WiFi."),
+    "output": ("The boards", "Switch a board's output by hand, then back to its rule."),
+    "identify": ("The boards", "Let a board's light blink for ten seconds: which one is it?"),
     "console": ("The boards", "Show a board's serial log, its crash log first."),
     "demo": ("Try it", "A household on this computer: meter, frames and a live view."),
 }

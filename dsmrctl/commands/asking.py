@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any
 
-from dsmrctl import errors, keys
+from dsmrctl import errors
 from dsmrctl.terminal import prompt
 from dsmrctl.terminal.output import Terminal, safe
 
 if TYPE_CHECKING:
-    from dsmrctl.boards import Board, Hardware
+    from dsmrctl.boards import Hardware
     from dsmrctl.terminal.progress import Progress
 
 
@@ -93,66 +92,3 @@ class Asked:
                 f"Is it on the port there is? --port {found}",
             )
         return found
-
-
-def changes(terminal: Terminal, board: Board, words: list[str]) -> dict[str, Any]:
-    """KEY=VALUE words as that board keeps them. Raises UsageError, with the board's own rule.
-
-    A secret never stands among them, where everybody on the computer could read it: KEY alone
-    asks for it, KEY=@FILE reads a file.
-    """
-    from dsmrctl.firmware.core import setting
-
-    found: dict[str, Any] = {}
-    for word in words:
-        key, given, text = word.partition("=")
-        if key not in board.settings:
-            raise errors.UsageError(
-                f"{board.name} has no setting {safe(key)!r}",
-                hint=f"it has {', '.join(board.settings)}",
-            )
-        rule = setting.rule(board.name, key)
-        value: Any = text
-        if rule["secret"]:
-            value = _secret(terminal, key, given, text)
-        elif not given:
-            raise errors.UsageError(
-                f"{key} wants a value", hint=f"for example {key}={rule['default']}"
-            )
-        elif rule["type"] == "int" and re.fullmatch("-?[0-9]{1,9}", text):
-            value = int(text)
-        elif rule["type"] == "bool" and text.lower() in _TRUTH:
-            value = _TRUTH[text.lower()]
-        try:
-            found[key] = setting.checked(board.name, key, value)
-        except setting.SettingError as error:
-            raise errors.UsageError(str(error), hint=_range(key, rule)) from None
-    return found
-
-
-_TRUTH = {"true": True, "on": True, "yes": True, "1": True} | {
-    "false": False, "off": False, "no": False, "0": False,
-}  # fmt: skip
-
-
-def _secret(terminal: Terminal, key: str, given: str, text: str) -> str:
-    if not given:
-        return prompt.secret(terminal, key)
-    if not text.startswith("@"):
-        raise errors.UsageError(
-            f"{key} is a secret: on a command line everybody on this computer can read it",
-            hint=_SECRETLY.format(key=key),
-        )
-    return keys.read_text(text[1:], "", key) or ""
-
-
-def _range(key: str, rule: dict[str, Any]) -> str | None:
-    if rule["secret"]:
-        return _SECRETLY.format(key=key)
-    if rule["choices"]:
-        return f"{key}={rule['choices'][0]}"
-    unit = f" ({rule['unit']})" if rule["unit"] else ""
-    return f"for example {key}={rule['default']}{unit}" if rule["default"] != "" else None
-
-
-_SECRETLY = "{key} alone asks for it, {key}=@FILE reads it from a file, @- from the input"

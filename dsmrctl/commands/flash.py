@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from dsmrctl import errors, keys, options
-from dsmrctl.commands import asking
+from dsmrctl.commands import asking, changing
 from dsmrctl.terminal import prompt
 from dsmrctl.terminal.output import Terminal, safe
 
@@ -172,6 +172,7 @@ def _wish(person: asking.Asked, kind: str, change: list[str], **more: Any) -> Wi
     """What is asked for, every part of it checked before a port is opened."""
     from dsmrctl import boards
     from dsmrctl.flashing import backup, build, install, release
+    from dsmrctl.network import board_settings
 
     board = boards.find(kind)
     if more["hardware"] is not None:
@@ -180,7 +181,8 @@ def _wish(person: asking.Asked, kind: str, change: list[str], **more: Any) -> Wi
         backup.check_place(more["backup"])
     if more["erase"] and more["reset"]:
         raise errors.UsageError("--erase takes the settings anyway", hint="leave one of them out")
-    changes = asking.changes(person.terminal, board, change)
+    rules = board_settings.rules_here(board)
+    changes = changing.changes(person.terminal, board.name, rules, change, asks="")
     found = build.chosen(board, more.pop("bundle"))
     for misfit in release.misfits_of(found):
         person.tell(f"warning: {misfit}")

@@ -249,6 +249,18 @@ def current(board: Board) -> Bundle:
         return bundle.newest(board.name)
 
 
+def version_here(board: Board) -> str | None:
+    """The version that `current` would give, found without making it; None when there is none."""
+    try:
+        if any(path.name == f"{board.name}-{__version__}.zip" for path in bundle.released()):
+            return __version__
+        check_compiler()
+        return __version__
+    except DsmrError:
+        newest = [p.stem for p in bundle.released() if p.stem.startswith(f"{board.name}-")]
+        return newest[-1].partition("-")[2] if newest else None
+
+
 def chosen(board: Board, wanted: str | None) -> Bundle:
     """The bundle of a version, or in a file; `current` for None. Raises NotFound, UsageError."""
     if wanted is None:

@@ -174,7 +174,9 @@ async def _browse(
             except TimeoutError:
                 pass
         await browser.async_cancel()
-        if names is not None:
+        if names is not None and loop.time() < end:
+            names.cancel()  # enough was heard
+        elif names is not None:
             ours = {one.address for one in search.heard.boards.values()}
             for one in await names:
                 if one.address not in ours:

@@ -11,6 +11,7 @@ from dsmrctl.network import discovery, known
 from dsmrctl.network.board_client import TIMEOUT, BoardClient, NoBoard, Password, plain
 from dsmrctl.network.discovery import Found
 
+S = TypeVar("S")
 T = TypeVar("T")
 COLUMNS = ("name", "board", "hardware", "firmware", "address", "id")
 _AT_A_TIME = 16
@@ -120,21 +121,19 @@ def client(
     )
 
 
-def each(
-    found: Iterable[Found], ask: Callable[[Found], T]
-) -> list[tuple[Found, T | errors.DsmrError]]:
-    """What each board gives, or the error it gave, in the boards' order; many at a time."""
+def each(wanted: Iterable[S], ask: Callable[[S], T]) -> list[tuple[S, T | errors.DsmrError]]:
+    """What each gives, or the error it gave, in their order; many at a time."""
     from concurrent.futures import ThreadPoolExecutor
 
-    def safely(board: Found) -> T | errors.DsmrError:
+    def safely(one: S) -> T | errors.DsmrError:
         try:
-            return ask(board)
+            return ask(one)
         except errors.DsmrError as error:
             return error
 
-    boards_ = list(found)
+    all_ = list(wanted)
     with ThreadPoolExecutor(_AT_A_TIME) as pool:
-        return list(zip(boards_, pool.map(safely, boards_), strict=True))
+        return list(zip(all_, pool.map(safely, all_), strict=True))
 
 
 def _absent(wanted: str | None, there: list[Found], timeout: float) -> NoneFits:
