@@ -20,7 +20,7 @@ FORMAT = 1
 INDEX = "index.json"
 _MOST = 1 << 20
 # Who sends frames, and who acts on them.
-_SENDER = "interface"
+SENDER = "interface"
 _READERS = ("miniswitch", "monitor", "switcher")
 
 
@@ -169,7 +169,7 @@ def misfits(bundles: Iterable[Bundle]) -> list[str]:
     """
     here = newest(bundles)
     found = []
-    sender = here.get(_SENDER)
+    sender = here.get(SENDER)
     for name in _READERS:
         reader = here.get(name)
         if sender and reader and not _frames(sender) & _frames(reader):

@@ -7,6 +7,7 @@ what it says is text to be made safe before it is shown.
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
 import time
 from collections.abc import Callable
@@ -133,6 +134,15 @@ class BoardClient:
         """A file of an update, into the slot that does not run."""
         headers = {"Content-Type": "application/octet-stream", "X-SHA256": sha256}
         self._request("PUT", f"files/{path}", data, headers)
+
+    def begin_update(self, listing: bytes, *, again: bool = False) -> None:
+        """Hands over the list of a new version's files; the board restarts into it when it has all.
+
+        again: it has the list already, so that only its sum travels. What it lacks is `missing` of
+        the BoardRefused.answer (409).
+        """
+        headers = {"X-SHA256": hashlib.sha256(listing).hexdigest()}
+        self._request("POST", "update", None if again else listing, headers)
 
     def json(self, method: str, call: str, body: Any = None) -> Any:
         """The JSON that a call is answered with. Raises WrongValue."""

@@ -231,8 +231,41 @@ def test_after_whatever_was_asked_before_an_update_is_answered(world: World) -> 
         assert post(world, board, other_version(PAGE)).status == 409
         for path in ("/", "/settings", "/api/info", "/api/settings"):
             assert world.ask(board, "GET", path).status == 200
-    assert "update.json" not in board.files()
+    # Only the last list is kept, to go on with.
+    assert json.loads(board.files()["update.json"]) == listing(other_version(PAGE))
     assert update(world, board, other_version(PAGE)) == ["index.html.gz"]
+    assert "update.json" not in board.files()
+
+
+def again(world: World, board: VirtualBoard, new: Bundle) -> Answer:
+    """The list that came before, by its sum."""
+    sha = hashlib.sha256(json.dumps(listing(new)).encode()).hexdigest()
+    return world.ask(board, "POST", "/api/update", X_SHA256=sha)
+
+
+def test_a_list_that_the_board_has_travels_only_once(world: World) -> None:
+    board = world.online(world.board())
+    new, other = other_version(PAGE), other_version(PAGE, "1.2.0")
+    assert again(world, board, new).status == 400  # it has none
+    assert post(world, board, new).json()["missing"] == ["index.html.gz"]
+    # Another's list is not gone on with: what runs then is what was asked for, or nothing.
+    refused = again(world, board, other)
+    assert (refused.status, "missing" in refused.json()) == (409, False)
+    assert post(world, board, new).json()["missing"] == ["index.html.gz"]
+    assert again(world, board, new).json()["missing"] == ["index.html.gz"]
+    assert put(world, board, "index.html.gz", PAGE["index.html.gz"]).status == 200
+    assert again(world, board, new).status == 202
+    world.again(board)
+    assert version(world, board) == "1.1.0"
+
+
+def test_a_list_with_another_sum_than_was_told_is_not_gone_by(world: World) -> None:
+    board = world.online(world.board())
+    answer = world.ask(
+        board, "POST", "/api/update", listing(other_version(PAGE)), X_SHA256="0" * 64
+    )
+    assert answer.status == 409
+    assert "send it whole" in answer.json()["error"]
 
 
 def test_a_client_that_goes_in_the_middle_of_an_update_blocks_no_other(world: World) -> None:

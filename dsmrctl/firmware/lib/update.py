@@ -80,8 +80,10 @@ def step(board, job):
         if client in board.clients:
             board.later(500, "", "update")
             return
-    board.busy = None
-    store.remove(LISTING)
+    # With files missing it is kept: the next call goes on with it.
+    if board.busy:
+        board.busy = None
+        store.remove(LISTING)
 
 
 def sha_of(listing, wanted):
@@ -96,6 +98,11 @@ def sha_of(listing, wanted):
 
 def work(board, client, version):
     slot = "/" + slots.other(board)
+    if client.sha:
+        digest = yield from hashed(LISTING, None)
+        if digest != client.sha:
+            client.error(409, "that list did not come; send it whole")
+            return
     # What the new version does not have leaves the slot first: two and more do not fit.
     while path := stale(slot, len(slot) + 1):
         store.remove(path)
@@ -121,6 +128,7 @@ def work(board, client, version):
             return  # it gave up; what was done stays done
     if missing:
         client.reply(409, {"error": "%d files are missing" % len(missing), "missing": missing})
+        board.busy = None
         return
     try:
         # The version first: it is read from the start of the file.
