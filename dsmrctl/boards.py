@@ -104,6 +104,13 @@ _DIMMER_V2 = Programmer(
 )
 
 
+_LIGHTS = {
+    "led": "its LED blinks",
+    "peak": "all its LEDs blink",
+    "oled_sda": "its display blinks, if it has one",
+}
+
+
 @dataclass(frozen=True)
 class Hardware:
     """One kind of hardware a board's firmware runs on."""
@@ -114,6 +121,11 @@ class Hardware:
     variant: str = "FLASH_1M"  # MicroPython's build: "" is the generic one, from 2 MB
     programmer: Programmer = _ESP01
     flash_mode: str = "keep"
+
+    @property
+    def light(self) -> str:
+        """What a person sees blink when it is asked to show itself; empty for nothing."""
+        return next((told for name, told in _LIGHTS.items() if name in self.pins), "")
 
     def record(self, board: str) -> dict[str, object]:
         """What /board.json says, so that boot.py drives the outputs off before all else."""

@@ -78,9 +78,9 @@ app = options.command(update)
 def _plan(
     person: asking.Asked, found: list[Found], wanted: str | None, every: bool
 ) -> tuple[list[tuple[Found, Bundle]], list[str]]:
-    """What each board gets, in their order, and what is to be asked about; those that have it already are told and left out.
+    """What each board gets, in their order, and what is asked about before.
 
-    Raises NotFound, BadBundle, UsageError, before a board is touched.
+    Those that have it already are told and left out. Raises NotFound, BadBundle, UsageError.
     """
     from dsmrctl import boards
     from dsmrctl.flashing import build, release
