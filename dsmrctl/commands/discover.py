@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from dsmrctl.network.census import Seen
     from dsmrctl.network.discovery import Foreign, Found
 
-Watch = Annotated[bool, typer.Option("--watch", help="Go on, and tell who comes and goes.")]
+Watch = Annotated[bool, typer.Option("--watch", help="Go on until Ctrl-C.")]
 Open = Annotated[bool, typer.Option("--open", help="Open its page in the browser.")]
 
 COLUMNS = ("name", "board", "hardware", "firmware", "page", "WiFi", "frames", "update")

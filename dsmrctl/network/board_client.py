@@ -11,6 +11,7 @@ import hashlib
 import json
 import time
 from collections.abc import Callable
+from decimal import Decimal
 from typing import Any
 
 from dsmrctl import errors
@@ -149,7 +150,7 @@ class BoardClient:
         data = None if body is None else json.dumps(body, separators=(",", ":")).encode()
         answer = self._request(method, call, data)
         try:
-            return json.loads(answer.body, parse_constant=_no_number)
+            return json.loads(answer.body, parse_float=_exact, parse_constant=_no_number)
         except (ValueError, RecursionError):
             raise NoBoard(self.who, "its answer is not JSON") from None
 
@@ -237,6 +238,11 @@ def plain(text: str, most: int = 300) -> str:
     return "".join(
         letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in one
     )
+
+
+def _exact(text: str) -> Decimal | float:
+    """The digits as they came; with an exponent they could be a billion of them."""
+    return float(text) if "e" in text.lower() else Decimal(text)
 
 
 def _no_number(text: str) -> Any:

@@ -32,6 +32,7 @@ class Seen(NamedTuple):
     sends: bool = False
     unconfirmed: bool = False
     fault: DsmrError | None = None
+    status: dict[str, Any] = {}  # noqa: RUF012 - as the board said it: any JSON
 
 
 class Census(NamedTuple):
@@ -54,12 +55,13 @@ def look(board: Found, timeout: float) -> Seen:
     ssid = wifi.get("ssid")
     return Seen(
         board,
-        _whole(wifi.get("rssi_dbm"), -120, 0),
+        whole(wifi.get("rssi_dbm"), -120, 0),
         ssid if isinstance(ssid, str) else None,
-        _whole(info.get("uptime_s"), 0, 1 << 40),
-        _whole(status.get("frame_age_s"), 0, 1 << 40),
+        whole(info.get("uptime_s"), 0, 1 << 40),
+        whole(status.get("frame_age_s"), 0, 1 << 40),
         "telegrams" in status,
         info.get("unconfirmed") is True,
+        status=status,
     )
 
 
@@ -107,8 +109,8 @@ def take(
     return Census(seen, foreign)
 
 
-def _whole(value: object, least: int, most: int) -> int | None:
-    """A whole number in that range, else None: boards may say anything."""
+def whole(value: object, least: int, most: int) -> int | None:
+    """A number in that range, else None: boards may say anything."""
     if isinstance(value, int) and not isinstance(value, bool) and least <= value <= most:
         return value
     return None

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from dsmrctl.terminal.output import Terminal, safe
 
 if TYPE_CHECKING:
-    from rich.console import Console
+    from rich.console import Console, RenderableType
     from rich.text import Text
 
 WIDTH, HEIGHT = 80, 24
@@ -257,7 +257,11 @@ class LiveView:
 
     def show(self, view: FrameView) -> None:
         """Draw it now."""
-        self._live.update(render(view, self.fancy), refresh=True)
+        self.draw(render(view, self.fancy))
+
+    def draw(self, what: RenderableType) -> None:
+        """Draw anything of rich's now."""
+        self._live.update(what, refresh=True)
 
     def __exit__(self, *raised: Any) -> None:
         self._live.__exit__(*raised)
