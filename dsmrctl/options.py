@@ -144,6 +144,23 @@ AdminFile = Annotated[
         "Or DSMRCTL_ADMIN_PASSWORD.",
     ),
 ]
+Ssid = Annotated[
+    str | None,
+    typer.Option(
+        "--ssid", metavar="NAME", envvar="DSMRCTL_WIFI_SSID", help="The WiFi network it joins."
+    ),
+]
+PasswordFile = Annotated[
+    str | None,
+    typer.Option(
+        "--password-file",
+        metavar="FILE",
+        help="The WiFi password; - for standard input. Or DSMRCTL_WIFI_PASSWORD; else it is asked.",
+    ),
+]
+OpenNetwork = Annotated[
+    bool, typer.Option("--no-password", help="That WiFi network is open: it has no password.")
+]
 Source = Annotated[
     str | None,
     typer.Argument(

@@ -92,3 +92,19 @@ class Asked:
                 f"Is it on the port there is? --port {found}",
             )
         return found
+
+
+def wifi_password(terminal: Terminal, ssid: str, file: str | None, is_open: bool) -> str:
+    """The password of that network; empty for an open one. Raises UsageError."""
+    from dsmrctl import keys
+
+    password = "" if is_open else keys.read_text(file, "DSMRCTL_WIFI_PASSWORD", "WiFi password")
+    if password is None:
+        if not prompt.possible(terminal):
+            raise errors.UsageError(
+                f"no password for the WiFi network {safe(ssid)}",
+                hint="--password-file FILE (- for standard input), DSMRCTL_WIFI_PASSWORD, or "
+                "--no-password for an open network",
+            )
+        password = prompt.secret(terminal, f"Password of {safe(ssid)}")
+    return password

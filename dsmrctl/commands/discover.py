@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 Watch = Annotated[bool, typer.Option("--watch", help="Go on until Ctrl-C.")]
 Open = Annotated[bool, typer.Option("--open", help="Open its page in the browser.")]
 
-COLUMNS = ("name", "board", "hardware", "firmware", "page", "WiFi", "frames", "update")
+COLUMNS = ("name", "board", "hardware", "firmware", "page", "dBm", "frames", "update")
+# On a terminal of 80 columns what the rest tells as well goes first.
+_WIDE = 100
 _FOREVER_S = 1e9
 
 
@@ -64,7 +66,7 @@ def discover(
             }
         )
     elif found.boards:
-        terminal.table([row(one) for one in found.boards], COLUMNS, right=("WiFi", "frames"))
+        _table(terminal, found.boards)
     for one in found.boards:
         if one.fault is not None:
             terminal.note(f"{safe(one.board.name, 40)}: {one.fault.message}")
@@ -80,6 +82,17 @@ def discover(
 
 
 app = options.command(discover)
+
+
+def _table(terminal: Terminal, found: list[Seen]) -> None:
+    rows = [dict(zip(COLUMNS, row(one), strict=True)) for one in found]
+    columns = list(COLUMNS)
+    if terminal.out.isatty() and terminal.console().width < _WIDE:
+        columns.remove("hardware")
+        if all(each["update"] == "-" for each in rows):
+            columns.remove("update")
+    cells = [[each[column] for column in columns] for each in rows]
+    terminal.table(cells, columns, right=("dBm", "frames"))
 
 
 def document(one: Seen) -> dict[str, Any]:
@@ -106,15 +119,15 @@ def document(one: Seen) -> dict[str, Any]:
 
 
 def row(one: Seen) -> tuple[str, ...]:
-    """A board's cells under COLUMNS."""
+    """A board's cells under COLUMNS; frames: how long ago it heard the last one."""
     board = one.board
     if one.fault is not None:
         frames = "no answer"
     elif one.sends:
         frames = "sends"
     else:
-        frames = "none" if one.frame_age_s is None else f"{one.frame_age_s} s ago"
-    rssi = "-" if one.rssi_dbm is None else f"{one.rssi_dbm} dBm"
+        frames = "none" if one.frame_age_s is None else f"{one.frame_age_s} s"
+    rssi = "-" if one.rssi_dbm is None else str(one.rssi_dbm)
     update = update_for(board) or ("trial" if one.unconfirmed else "-")
     return (
         board.name, board.board, board.hardware, board.version, board.url, rssi, frames, update,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from dsmrctl import errors, keys, options
+from dsmrctl import errors, options
 from dsmrctl.commands import asking, changing
 from dsmrctl.terminal import prompt
 from dsmrctl.terminal.output import Terminal, safe
@@ -32,23 +32,6 @@ Changes = Annotated[
 HardwareName = Annotated[
     str | None,
     typer.Option("--hardware", metavar="NAME", help="What it is soldered to, such as esp01s."),
-]
-Ssid = Annotated[
-    str | None,
-    typer.Option(
-        "--ssid", metavar="NAME", envvar="DSMRCTL_WIFI_SSID", help="The WiFi network it joins."
-    ),
-]
-PasswordFile = Annotated[
-    str | None,
-    typer.Option(
-        "--password-file",
-        metavar="FILE",
-        help="The WiFi password; - for standard input. Or DSMRCTL_WIFI_PASSWORD; else it is asked.",
-    ),
-]
-OpenNetwork = Annotated[
-    bool, typer.Option("--no-password", help="That WiFi network is open: it has no password.")
 ]
 BundleChoice = Annotated[
     str | None,
@@ -93,9 +76,9 @@ def flash(
     change: Changes = None,
     port: options.Port = None,
     hardware: HardwareName = None,
-    ssid: Ssid = None,
-    password_file: PasswordFile = None,
-    no_password: OpenNetwork = False,
+    ssid: options.Ssid = None,
+    password_file: options.PasswordFile = None,
+    no_password: options.OpenNetwork = False,
     bundle: BundleChoice = None,
     base: options.Base = None,
     baud: options.Baud = 460800,
@@ -209,15 +192,7 @@ def _wifi(
         if file is not None:
             raise errors.UsageError("a WiFi password, but no network", hint="name it: --ssid NAME")
         return None
-    password = "" if is_open else keys.read_text(file, "DSMRCTL_WIFI_PASSWORD", "WiFi password")
-    if password is None:
-        if not prompt.possible(terminal):
-            raise errors.UsageError(
-                f"no password for the WiFi network {safe(ssid)}",
-                hint="--password-file FILE (- for standard input), DSMRCTL_WIFI_PASSWORD, or "
-                "--no-password for an open network",
-            )
-        password = prompt.secret(terminal, f"Password of {safe(ssid)}")
+    password = asking.wifi_password(terminal, ssid, file, is_open)
     provisioning.check(ssid, password)
     return ssid, password
 

@@ -148,13 +148,16 @@ def _row(one: Member) -> tuple[str, ...]:
     from dsmrctl.network.household import minutes
 
     seen = one.seen
-    rssi = "-" if seen.rssi_dbm is None else f"{seen.rssi_dbm} dBm"
+    rssi = "-" if seen.rssi_dbm is None else str(seen.rssi_dbm)
     frames = one.frames
     if frames in ("ok", "late"):
-        frames = f"{seen.frame_age_s} s ago"
+        frames = f"{seen.frame_age_s} s"
     up = "-" if seen.uptime_s is None else minutes(seen.uptime_s)
-    name = f"{seen.board.name} !" if one.advice else seen.board.name
-    return (name, seen.board.board, one.state, rssi, frames, up)
+    name = f"! {seen.board.name}" if one.advice else seen.board.name
+    state = one.state
+    if seen.board.board not in seen.board.name:
+        state = f"{seen.board.board}: {state}"
+    return (name, state, rssi, frames, up)
 
 
 def document(whole: Household) -> dict[str, Any]:

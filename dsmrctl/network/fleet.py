@@ -92,7 +92,7 @@ def at(host: str, wanted: str | None = None, timeout: float = TIMEOUT) -> Found:
     Raises NotFound (no such name), UsageError (no address, or another board than `wanted`), and
     what BoardClient raises.
     """
-    name, port = _split(host)
+    name, port = split(host)
     address = _address(name, timeout)
     info = BoardClient(address, port, who=host, host=name, timeout=timeout).info()
 
@@ -151,7 +151,7 @@ def _absent(wanted: str | None, there: list[Found], timeout: float) -> NoneFits:
     return NoneFits(what, hint=f"there are: {names}{more}; or --host ADDRESS")
 
 
-def _split(host: str) -> tuple[str, int]:
+def split(host: str) -> tuple[str, int]:
     """The name or address, and the port. Raises UsageError."""
     text = host.removeprefix("http://").rstrip("/")
     name, colon, port = text.partition(":")

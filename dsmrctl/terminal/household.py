@@ -12,7 +12,8 @@ from dsmrctl.terminal.output import Terminal, safe
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-COLUMNS = ("name", "board", "state", "WiFi", "frames", "up")
+COLUMNS = ("name", "state", "dBm", "frames", "up")
+_RIGHT = ("dBm", "frames", "up")
 
 
 @dataclass
@@ -54,7 +55,7 @@ def show(terminal: Terminal, view: View) -> None:
     """Once, onto stdout; what is wrong onto stderr."""
     for line in head(view.values):
         terminal.line(line)
-    terminal.table(view.rows, COLUMNS, right=("WiFi", "frames", "up"))
+    terminal.table(view.rows, COLUMNS, right=_RIGHT)
     for note in view.notes:
         terminal.note(f"! {safe(note, 400)}")
 
@@ -66,10 +67,10 @@ def render(view: View, title: str) -> RenderableType:
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, header_style="bold")
     for column in COLUMNS:
-        right = column in ("WiFi", "frames", "up")
-        table.add_column(column, justify="right" if right else "left")
+        right = column in _RIGHT
+        table.add_column(column, justify="right" if right else "left", overflow="fold")
     for number, row in enumerate(view.rows):
         style = "bold red" if number in view.ill else ""
         table.add_row(*(Text(safe(cell), style) for cell in row))

@@ -141,9 +141,14 @@ class Terminal:
         from rich.table import Table
         from rich.text import Text
 
-        table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")
+        table = Table(
+            box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, header_style="bold"
+        )
         for column in columns:
-            table.add_column(column, justify="right" if column in right else "left")
+            # Nothing is cut off: an address that ends in … helps nobody.
+            table.add_column(
+                column, justify="right" if column in right else "left", overflow="fold"
+            )
         for row in rows:
             table.add_row(*map(Text, row))
         self.console(stderr).print(table)
