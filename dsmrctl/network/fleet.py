@@ -14,7 +14,7 @@ from dsmrctl.network.discovery import Found
 S = TypeVar("S")
 T = TypeVar("T")
 COLUMNS = ("name", "board", "hardware", "firmware", "address", "id")
-_AT_A_TIME = 16
+_AT_A_TIME = 32
 
 
 class Several(errors.UsageError):
