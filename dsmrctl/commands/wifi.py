@@ -108,10 +108,10 @@ def scan(
     _one_way(board, port, portal, host)
     if port is not None:
         with _line(port) as improv:
-            _awake(person, improv, port, timeout)
+            _awake(person, improv, port, timeout, events=False)
             found = improv.networks()
     elif portal:
-        found = _portal(person, host, timeout).networks()
+        found = _portal(person, host, timeout, events=False).networks()
     else:
         way = reaching.Way(terminal, host, nic, timeout)
         found = over_network.networks(way.client(way.board(board)))
@@ -192,13 +192,16 @@ def _line(port: str) -> Iterator[Improv]:
             pass  # the cable was pulled
 
 
-def _awake(person: asking.Asked, improv: Improv, port: str, timeout: float | None) -> None:
+def _awake(
+    person: asking.Asked, improv: Improv, port: str, timeout: float | None, *, events: bool = True
+) -> None:
     """Waits for a board to answer on the line, and tells which it is."""
     person.tell(f"asking on {port}; plug the board in now, or press its reset button")
     improv.state(timeout or _PLUG_S)
     info = improv.info()
     person.tell(f"{info.name}: {info.firmware} {info.version}, {info.chip}")
-    person.event("board", name=info.name, firmware=info.firmware, version=info.version)
+    if events:
+        person.event("board", name=info.name, firmware=info.firmware, version=info.version)
 
 
 def _by_cable(
@@ -232,7 +235,9 @@ def _by_cable(
         ) from None  # fmt: skip
 
 
-def _portal(person: asking.Asked, host: str | None, timeout: float | None) -> Portal:
+def _portal(
+    person: asking.Asked, host: str | None, timeout: float | None, *, events: bool = True
+) -> Portal:
     """The portal, once this computer is on a board's access point; told is how to get there."""
     from dsmrctl.network import fleet
     from dsmrctl.provisioning import access_points, at_portal
@@ -261,7 +266,8 @@ def _portal(person: asking.Asked, host: str | None, timeout: float | None) -> Po
     info = at_portal.wait(portal, timeout or at_portal.PATIENCE_S, told)
     what = info.get("board") or ", ".join(f"{key} {info[key]}" for key in list(info)[:3])
     person.tell(f"at the access point: {safe(what, 120)}")
-    person.event("portal", board=safe(what, 120))
+    if events:
+        person.event("portal", board=safe(what, 120))
     return portal
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import math
 import time
 from collections.abc import Callable
 from decimal import Decimal
@@ -172,8 +173,7 @@ class BoardClient:
         end = self._clock() + self._timeout
         while True:
             if self._password is not None:
-                pair = base64.b64encode(b"admin:" + self._password.encode())
-                sent["Authorization"] = "Basic " + pair.decode()
+                sent["Authorization"] = f"Basic {_pair(self._password)}"
             answer = self._once(method, call, data, sent, end)
             if 200 <= answer.status < 300:
                 return answer
@@ -215,9 +215,9 @@ class BoardClient:
             return NoBoard(self.who, "it sends whoever asks elsewhere, which is not followed")
         if not isinstance(told, str):
             return NoBoard(self.who, f"it answers with {status}")
-        sentence = plain(told)
+        sentence = self._plain(told)
         if status == 422:
-            return WrongValue(sentence, plain(str(found.get("field", ""))))
+            return WrongValue(sentence, self._plain(str(found.get("field", ""))))
         hint = None
         if status == 401:
             sentence = "it wants its admin password"
@@ -231,6 +231,13 @@ class BoardClient:
             hint = "its firmware may be older than this: dsmrctl update"
         return BoardRefused(f"{self.who}: {sentence}", hint, status, found)
 
+    def _plain(self, text: str) -> str:
+        """What it says, also when that is the password it was told."""
+        if self._password:
+            for secret in (self._password, _pair(self._password)):
+                text = text.replace(secret, "***")
+        return plain(text)
+
 
 def plain(text: str, most: int = 300) -> str:
     """One line of at most so many characters, none of which drives a terminal."""
@@ -240,9 +247,16 @@ def plain(text: str, most: int = 300) -> str:
     )
 
 
+def _pair(password: str) -> str:
+    return base64.b64encode(b"admin:" + password.encode()).decode()
+
+
 def _exact(text: str) -> Decimal | float:
     """The digits as they came; with an exponent they could be a billion of them."""
-    return float(text) if "e" in text.lower() else Decimal(text)
+    if "e" not in text.lower():
+        return Decimal(text)
+    number = float(text)
+    return number if math.isfinite(number) else _no_number(text)
 
 
 def _no_number(text: str) -> Any:

@@ -82,7 +82,8 @@ def take(
     def left() -> float:
         return max(_LEAST_S, end - time.monotonic())
 
-    with ThreadPoolExecutor(16) as pool:
+    # As many threads as boards: behind silent ones nobody waits for a turn.
+    with ThreadPoolExecutor(discovery.MOST) as pool:
 
         def told(board: Found | str) -> None:
             if isinstance(board, Found) and fits(board):

@@ -14,7 +14,8 @@ from dsmrctl.network.discovery import Found
 S = TypeVar("S")
 T = TypeVar("T")
 COLUMNS = ("name", "board", "hardware", "firmware", "address", "id")
-_AT_A_TIME = 32
+# Threads are made as they are needed: behind silent boards nobody has to wait for a turn.
+_AT_A_TIME = discovery.MOST
 
 
 class Several(errors.UsageError):

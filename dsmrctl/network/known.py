@@ -11,6 +11,7 @@ from pathlib import Path
 from dsmrctl.network.discovery import MOST, Found
 
 _MOST_BYTES = 1 << 20
+_KINDS = [int if name == "port" else str for name in Found._fields]
 
 
 def path() -> Path:
@@ -30,15 +31,16 @@ def remember(boards: Iterable[Found], *, all_of_them: bool = False) -> None:
     """
     found = {} if all_of_them else {one.id: one for one in read()}
     found |= {one.id: one for one in boards}
-    text = json.dumps([one._asdict() for one in list(found.values())[-MOST:]], indent=1)
+    listed = [one._asdict() for one in list(found.values())[-MOST:]]
+    data = json.dumps(listed, indent=1).encode()
     file = path()
     part = file.with_name(f"{file.name}.{os.getpid()}")
     with suppress(OSError):
-        if file.exists() and file.read_text("utf-8") == text:
+        if file.exists() and file.read_bytes() == data:
             return
         file.parent.mkdir(parents=True, exist_ok=True)
         try:
-            part.write_text(text, "utf-8")
+            part.write_bytes(data)
             part.replace(file)
         finally:
             part.unlink(missing_ok=True)
@@ -50,6 +52,6 @@ def read() -> list[Found]:
         with path().open("rb") as file:
             found = json.loads(file.read(_MOST_BYTES))
         boards = [Found(**one) for one in found]
-        if all(isinstance(part, (str, int)) for one in boards for part in one):
+        if all(type(part) is _KINDS[n] for one in boards for n, part in enumerate(one)):
             return boards
     return []

@@ -18,6 +18,8 @@ _MARKS = (0x061C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A)
 _CONTROL: dict[int, str | None] = {
     **dict.fromkeys((*range(32), *range(127, 160)), "\N{REPLACEMENT CHARACTER}"),
     **dict.fromkeys(_MARKS),
+    # Halves of characters, which JSON can hold and no stream can say.
+    **dict.fromkeys(range(0xD800, 0xE000), "\N{REPLACEMENT CHARACTER}"),
 }
 
 

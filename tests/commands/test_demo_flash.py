@@ -59,7 +59,7 @@ def test_for_a_program_it_is_json(dsmrctl: Run) -> None:
     assert names.index("plan") < names.index("done") < names.index("serial") < names.index("seen")
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_another_board_as_well_but_one_at_a_time(dsmrctl: Run) -> None:
     ran = dsmrctl("demo", "--flash", "--board", "monitor", "--duration", "7s")
     assert ran.code == 0, ran.err

@@ -24,7 +24,7 @@ DAY = "2026-06-07"
 # An oven before noon, the car after it; whoever lives there does the rest.
 SCRIPT = [("10:52", 3400, 1500, 2), ("13:03", 7400, 2700, 3)]
 SPANS = [
-    pytest.param(("12:50", 3600, False), id="an-hour", marks=pytest.mark.slow),
+    pytest.param(("12:50", 3600, False), id="an-hour", marks=pytest.mark.soak),
     pytest.param(("08:00", 8 * 3600, False), id="08-16", marks=pytest.mark.soak),
     pytest.param(("00:00", 24 * 3600, False), id="whole-day", marks=pytest.mark.soak),
     pytest.param(("12:30", 3 * 3600, True), id="interface", marks=pytest.mark.soak),

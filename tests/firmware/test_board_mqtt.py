@@ -430,7 +430,7 @@ def test_a_wrong_password_is_told_and_the_right_one_is_not_refused(
     run(mqtt_host="127.0.0.1", mqtt_port=port, mqtt_user="dsmr", mqtt_password=SECRET).comes_in()
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_a_broker_that_stops_reading_in_mid_message_stops_nothing_else(
     run: Callable[..., Running], broker: Mosquitto, listen: Listen
 ) -> None:

@@ -15,6 +15,7 @@ DELAYS = (1, 2, 3)
 
 
 @pytest.mark.parametrize("delay_s", DELAYS)
+@pytest.mark.soak
 @pytest.mark.parametrize(("sun_w", "second_too"), [(5000, True), (3300, False)])
 def test_two_mini_switches_cascade_by_their_on_delays(
     world: World, delay_s: int, sun_w: int, second_too: bool

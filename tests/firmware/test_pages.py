@@ -244,6 +244,7 @@ def choose(page, data: bytes) -> None:
     page.get_by_role("button", name="Updaten").click()
 
 
+@pytest.mark.soak
 def test_a_new_version_goes_onto_the_board_through_the_page(blinking, look):
     files = build.build(BLINK).files
     # Of all files the board has only this one not yet.

@@ -94,8 +94,8 @@ def every(world: World, step: int) -> tuple[int, dict[str, int]]:
     return writes, outcomes
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("step", [29, pytest.param(1, marks=pytest.mark.soak)])
+@pytest.mark.soak
+@pytest.mark.parametrize("step", [1])
 def test_of_an_update_the_old_or_the_new_runs(
     world: World, step: int, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -85,11 +85,10 @@ def undisturbed(flash: Flash, kind: str, folder: Path) -> tuple[bytes, int]:
 @pytest.mark.parametrize(
     ("kind", "part", "parts"),
     # Twenty places of the whole, and more; the last of them in every run of the tests.
-    [("all of it", 3, 4)]
-    + [
+    [
         pytest.param(*more, marks=pytest.mark.soak)
         for more in (
-            *(("all of it", 0, 4), ("all of it", 1, 4), ("all of it", 2, 4)),
+            *(("all of it", part, 4) for part in range(4)),
             *(("one module", 0, 1), ("bare", 0, 2), ("bare", 1, 2)),
         )
     ],
@@ -120,7 +119,9 @@ def test_pulled_anywhere_it_goes_on_and_nothing_is_lost(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("part", [0.0, 0.4, 0.8])
+@pytest.mark.parametrize(
+    "part", [*(pytest.param(p, marks=pytest.mark.soak) for p in (0.0, 0.4)), 0.8]
+)
 def test_the_board_boots_with_all_that_it_had(flash: Flash, tmp_path: Path, part: float) -> None:
     """It boots before, so that its files are as MicroPython writes them; pulled twice, too."""
     first = lived_in.made("interface")
@@ -308,7 +309,9 @@ def test_a_board_that_went_on_living_keeps_what_it_had_since(flash: Flash, tmp_p
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("which", ["a folder's half", "its settings"])
+@pytest.mark.parametrize(
+    "which", ["a folder's half", pytest.param("its settings", marks=pytest.mark.soak)]
+)
 def test_pulled_between_a_sectors_erasing_and_its_programming(
     flash: Flash, tmp_path: Path, which: str
 ) -> None:

@@ -188,7 +188,7 @@ def test_a_chip_that_refuses_the_fast_line_is_flashed_at_115200(flash: Flash, st
     assert chip.flash[0] == 0xE9
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_a_line_that_does_not_carry_the_fast_rate_and_has_no_way_to_restart_the_chip(
     flash: Flash,
 ) -> None:

@@ -226,7 +226,7 @@ def test_above_what_the_line_is_good_for_nothing_is_understood() -> None:
         assert len(port.read(96)) == 96
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_one_that_hangs_in_the_middle_is_given_up(image: Path) -> None:
     with Bootloader(faults=Faults(hang_after=150_000)) as chip:
         done = esptool(chip, *WRITE, image)
