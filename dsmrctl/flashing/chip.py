@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from dsmrctl import errors
 from dsmrctl.flashing import trouble
+from dsmrctl.telegram import ports
 
 if TYPE_CHECKING:
     import serial
@@ -164,7 +165,7 @@ class Chip:
         from esptool.util import FatalError
 
         for at in (self.baud, SLOW):
-            with contextlib.suppress(FatalError, *_BROKEN):
+            with contextlib.suppress(FatalError, *ports.PULLED):
                 self._esp._set_port_baudrate(at)
                 self._esp.flush_input()
                 self._esp.sync()
@@ -187,7 +188,7 @@ class Chip:
             if "No serial data" in said or "Serial data stream stopped" in said:
                 raise trouble.Lost from None
             raise trouble.ChipError(said.splitlines()[0]) from None
-        except _BROKEN:
+        except ports.PULLED:
             raise trouble.Lost from None
 
     def close(self, restart: bool = False) -> None:
@@ -201,7 +202,7 @@ class Chip:
                 self.slow_down()
             if restart:
                 self._esp.hard_reset()
-        with contextlib.suppress(*_BROKEN):
+        with contextlib.suppress(*ports.PULLED):
             self._port.close()
 
     def __enter__(self) -> Self:
@@ -271,7 +272,7 @@ def connect(port: str, guide: str, baud: int = FAST) -> Chip:
     except FatalError as error:
         opened.close()
         raise trouble.ChipError(str(error).splitlines()[0]) from None
-    except _BROKEN:
+    except ports.PULLED:
         opened.close()
         raise trouble.Lost from None
     except BaseException:
@@ -291,18 +292,6 @@ def _unheard(port: str, guide: str, said: str) -> errors.DsmrError:
     if "No serial data received" in said:
         return trouble.Silent(port, guide)
     return trouble.Running(port, guide)
-
-
-def _broken() -> tuple[type[BaseException], ...]:
-    """What a pulled cable raises: pyserial's own is an OSError, a terminal's is not."""
-    try:
-        import termios
-    except ImportError:
-        return (OSError,)
-    return (OSError, termios.error)
-
-
-_BROKEN = _broken()
 
 
 def _load() -> _Heard:

@@ -13,6 +13,7 @@ from typing import Literal, NamedTuple, Protocol
 from dsmrctl import errors
 from dsmrctl.firmware.core import improv
 from dsmrctl.provisioning import MOST_NETWORKS, Network, check, dbm, strongest_first
+from dsmrctl.telegram.ports import PULLED
 
 BAUD = 115200
 AGAIN = 1.0
@@ -217,7 +218,7 @@ class Improv:
                     next_time = now + again
                     request = (command, texts) if then is None else (then, ())
                     self._port.write(improv.result(*request, improv.RPC))
-        except OSError:  # pyserial's own errors are of this kind
+        except PULLED:
             raise LineLost(
                 "the connection to the board was lost",
                 hint="is the cable still in? plug it in and run again",

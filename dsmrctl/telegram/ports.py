@@ -19,6 +19,18 @@ _SLICE = 0.5  # seconds; a longer wait in one call could not be interrupted by C
 _BLOCK = 65536
 
 
+def _pulled() -> tuple[type[Exception], ...]:
+    try:
+        import termios
+    except ImportError:  # Windows
+        return (OSError,)
+    return (OSError, termios.error)
+
+
+PULLED = _pulled()
+"""What a pulled cable raises: pyserial's own is an OSError, the terminal's is not."""
+
+
 class Port(NamedTuple):
     """A serial port of this computer, as its driver describes it."""
 
@@ -128,7 +140,7 @@ class SerialSource(Source):
                     return data + self._port.read(min(self._port.in_waiting, _BLOCK))
                 if deadline is not None and time.monotonic() >= deadline:
                     return b""
-        except (OSError, TypeError) as error:
+        except (*PULLED, TypeError) as error:
             # pyserial raises TypeError when another thread closed the port while it was read.
             raise PortLost(
                 f"the connection to {self.name} was lost",

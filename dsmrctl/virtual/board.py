@@ -337,7 +337,7 @@ class VirtualBoard:
         if process is None or chip is None:
             return False
         told = chip.take(timeout_s)
-        if told is None or told.kind in b"WDRT":
+        if told is None or (told.kind in b"WDRT" and told[:2] != (b"T", 1)):
             self._printed(chip)
         if told is None:
             if chip.over and process is self._process:

@@ -11,7 +11,9 @@ import pytest
 import serial
 from flashed import KEY, SSID, Flash
 
-from dsmrctl.flashing import filesystem
+from dsmrctl import boards
+from dsmrctl.flashing import build, filesystem, image
+from dsmrctl.virtual import base
 from dsmrctl.virtual.air import Air
 from dsmrctl.virtual.programmer import Programmer
 
@@ -69,6 +71,34 @@ def test_a_blank_one_says_the_chips_first_words_only(tmp_path: Path) -> None:
         came = heard(programmer.port, b"never", 0.6)
         assert programmer.chip.sent > 20
     assert b"dsmrctl" not in came
+
+
+def children() -> set[str]:
+    """The processes that this one started and that are still there."""
+    tasks = Path("/proc/self/task").glob("*/children")
+    return {number for task in tasks for number in task.read_text().split()}
+
+
+@pytest.mark.slow
+def test_a_board_that_ran_leaves_nothing_behind(tmp_path: Path) -> None:
+    kind = boards.INTERFACE
+    hardware = kind.hardware[0]
+    made = image.header(base.make(hardware.variant), hardware, 1 << 20)
+    flash, _ = image.make(build.build(kind), kind, hardware, image.Content({}, None), made)
+    air = Air()
+    threads, running = threading.active_count(), children()
+    files = len(os.listdir("/proc/self/fd"))  # noqa: PTH208
+    with Programmer(tmp_path, flash=bytearray(flash), address="127.0.0.49", air=air) as programmer:
+        programmer.unplug()
+        programmer.plug(button=False)
+        assert b"dsmrctl interface" in heard(programmer.port, b"stops it")
+        assert children() > running
+        # Byte for byte what was on it; it booted from that.
+        assert (tmp_path / "flash.bin").read_bytes()[:0x99000] == flash[:0x99000]
+    assert children() == running
+    assert threading.active_count() == threads
+    assert len(os.listdir("/proc/self/fd")) == files  # noqa: PTH208
+    assert air.listeners == []
 
 
 def test_nothing_is_left_behind(tmp_path: Path) -> None:
