@@ -13,6 +13,7 @@ from typing import Annotated, Any
 
 import typer
 
+from dsmrctl import completing
 from dsmrctl.errors import UsageError
 
 
@@ -123,6 +124,7 @@ BoardName = Annotated[
         metavar="[BOARD]",
         help="interface, miniswitch, monitor or switcher; or a board's name or id, when there are "
         "several.",
+        autocompletion=completing.boards,
     ),
 ]
 Host = Annotated[
@@ -161,6 +163,19 @@ PasswordFile = Annotated[
 OpenNetwork = Annotated[
     bool, typer.Option("--no-password", help="That WiFi network is open: it has no password.")
 ]
+BundleChoice = Annotated[
+    str | None,
+    typer.Option("--bundle", metavar="VERSION|FILE", help="This firmware, not the newest."),
+]
+Backup = Annotated[
+    Path | None,
+    typer.Option("--backup", metavar="FILE", help="Keep what a board has in this file."),
+]
+Restore = Annotated[
+    Path | None,
+    typer.Option("--restore", metavar="FILE", help="Put back what a backup has."),
+]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Only tell what would change.")]
 Source = Annotated[
     str | None,
     typer.Argument(

@@ -46,6 +46,19 @@ def path() -> Path:
     return user_config_path("dsmrctl", appauthor=False) / "dsmrctl.toml"
 
 
+def found_boards() -> Path:
+    """Where the boards of the last discovery are kept; DSMRCTL_CACHE names another folder."""
+    named = os.environ.get("DSMRCTL_CACHE")
+    if named:
+        return Path(named) / "boards.json"
+    if sys.platform == "linux":
+        home = os.environ.get("XDG_CACHE_HOME", "").strip()
+        return Path(home or "~/.cache").expanduser() / "dsmrctl" / "boards.json"
+    from platformdirs import user_cache_path
+
+    return user_cache_path("dsmrctl", appauthor=False) / "boards.json"
+
+
 def defaults() -> dict[str, Any]:
     """The file's values by parameter name; empty without a file. Raises UsageError."""
     file = path()

@@ -19,9 +19,13 @@ FLOORS = [
     {"firmware"},
 ]
 # These serve every floor and use none of them.
-SERVANTS = {"terminal", "quantities", "options", "errors", "preferences", "keys", "__init__"}
+SERVANTS = {
+    *("terminal", "quantities", "options", "errors", "preferences", "keys", "completing"),
+    "__init__",
+}
 # options names the group's form, which is the network's to know, inside a function.
-ALLOWED = {("options", "network")}
+# completing names boards and their settings, which are the boards' and the firmware's to know.
+ALLOWED = {("options", "network"), ("completing", "boards"), ("completing", "firmware")}
 
 FILES = sorted((ROOT / "dsmrctl").rglob("*.py"))
 IDS = [str(file.relative_to(ROOT)) for file in FILES]

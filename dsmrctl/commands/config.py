@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from dsmrctl import errors, options
+from dsmrctl import completing, errors, options
 from dsmrctl.commands import configuring, reaching
 from dsmrctl.terminal.output import Terminal
 
@@ -17,35 +17,27 @@ Words = Annotated[
         metavar="[KEY|KEY=VALUE]...",
         help="KEY prints its value alone; KEY=VALUE changes it, KEY=@FILE takes it from a file, "
         "KEY= asks for a secret.",
+        autocompletion=completing.settings,
     ),
 ]
 Reset = Annotated[
     list[str] | None,
     typer.Option("--reset", metavar="KEY", help="Back to its default; a secret is forgotten."),
 ]
-BackupFile = Annotated[
-    Path | None,
-    typer.Option("--backup", metavar="FILE", help="Keep the settings in this file (not secrets)."),
-]
-RestoreFile = Annotated[
-    Path | None,
-    typer.Option("--restore", metavar="FILE", help="Put back the settings of a backup."),
-]
 DiffFile = Annotated[
     Path | None,
     typer.Option("--diff", metavar="FILE", help="Show what differs from a backup."),
 ]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Only show what would change.")]
 
 
 def config(
     board: options.BoardName = None,
     words: Words = None,
     reset: Reset = None,
-    backup: BackupFile = None,
-    restore: RestoreFile = None,
+    backup: options.Backup = None,
+    restore: options.Restore = None,
     diff: DiffFile = None,
-    dry_run: DryRun = False,
+    dry_run: options.DryRun = False,
     every: options.Every = False,
     host: options.Host = None,
     nic: options.Nic = None,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from dsmrctl import errors, options
+from dsmrctl import completing, errors, options
 from dsmrctl.commands import asking, changing
 from dsmrctl.terminal import prompt
 from dsmrctl.terminal.output import Terminal, safe
@@ -20,22 +20,28 @@ if TYPE_CHECKING:
 
 Kind = Annotated[
     str | None,
-    typer.Argument(metavar="[KIND]", help="interface, miniswitch, monitor or switcher."),
+    typer.Argument(
+        metavar="[KIND]",
+        help="interface, miniswitch, monitor or switcher.",
+        autocompletion=completing.kinds,
+    ),
 ]
 Changes = Annotated[
     list[str] | None,
     typer.Argument(
         metavar="[KEY=VALUE]...",
         help="Settings it starts with; a secret's is asked for (KEY), or KEY=@FILE.",
+        autocompletion=completing.settings,
     ),
 ]
 HardwareName = Annotated[
     str | None,
-    typer.Option("--hardware", metavar="NAME", help="What it is soldered to, such as esp01s."),
-]
-BundleChoice = Annotated[
-    str | None,
-    typer.Option("--bundle", metavar="VERSION|FILE", help="This firmware, not the newest."),
+    typer.Option(
+        "--hardware",
+        metavar="NAME",
+        help="What it is soldered to, such as esp01s.",
+        autocompletion=completing.hardware,
+    ),
 ]
 Erase = Annotated[
     bool,
@@ -44,19 +50,8 @@ Erase = Annotated[
 Reset = Annotated[
     bool, typer.Option("--reset-settings", help="Its settings go, a forgotten password too.")
 ]
-Backup = Annotated[
-    Path | None,
-    typer.Option("--backup", metavar="FILE", help="First copy its whole flash into this file."),
-]
-Restore = Annotated[
-    Path | None,
-    typer.Option("--restore", metavar="FILE", help="Put a backup, or any firmware, back onto it."),
-]
 NoBackup = Annotated[
     bool, typer.Option("--no-backup", help="Keep no copy of another firmware that is on it.")
-]
-DryRun = Annotated[
-    bool, typer.Option("--dry-run", help="Only tell what would be written, and how long it takes.")
 ]
 Wait = Annotated[
     bool | None,
@@ -79,15 +74,15 @@ def flash(
     ssid: options.Ssid = None,
     password_file: options.PasswordFile = None,
     no_password: options.OpenNetwork = False,
-    bundle: BundleChoice = None,
+    bundle: options.BundleChoice = None,
     base: options.Base = None,
     baud: options.Baud = 460800,
     erase: Erase = False,
     reset_settings: Reset = False,
-    backup: Backup = None,
-    restore: Restore = None,
+    backup: options.Backup = None,
+    restore: options.Restore = None,
     no_backup: NoBackup = False,
-    dry_run: DryRun = False,
+    dry_run: options.DryRun = False,
     wait: Wait = None,
     timeout: options.Timeout = None,
     nic: options.Nic = None,

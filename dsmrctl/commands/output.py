@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from dsmrctl import errors, options
+from dsmrctl import completing, errors, options
 from dsmrctl.commands import reaching
 from dsmrctl.terminal.output import Terminal, safe
 
@@ -18,7 +18,11 @@ _LEVELS = {"on": 100, "off": 0, "auto": None}
 
 Level = Annotated[
     str | None,
-    typer.Argument(metavar="on|off|auto|N%", help="What the output shall be; auto: its rule's."),
+    typer.Argument(
+        metavar="on|off|auto|N%",
+        help="What the output shall be; auto: its rule's.",
+        autocompletion=completing.levels,
+    ),
 ]
 For = Annotated[
     float | None,

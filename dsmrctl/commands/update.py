@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
-
-import typer
+from typing import TYPE_CHECKING, Any
 
 from dsmrctl import errors, options
 from dsmrctl.commands import asking, reaching
@@ -14,20 +12,12 @@ if TYPE_CHECKING:
     from dsmrctl.flashing.bundle import Bundle
     from dsmrctl.network.discovery import Found
 
-BundleChoice = Annotated[
-    str | None,
-    typer.Option(
-        "--bundle", metavar="VERSION|FILE", help="Another version than the newest one here."
-    ),
-]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Only show what would change.")]
-
 
 def update(
     board: options.BoardName = None,
-    bundle: BundleChoice = None,
+    bundle: options.BundleChoice = None,
     every: options.Every = False,
-    dry_run: DryRun = False,
+    dry_run: options.DryRun = False,
     host: options.Host = None,
     nic: options.Nic = None,
     timeout: options.Timeout = None,

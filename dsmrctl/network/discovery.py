@@ -198,7 +198,7 @@ class _Search:
 
     def changed(self, zeroconf: Any, service_type: str, name: str, state_change: Any) -> None:
         """A service was added, updated or removed; called in the event loop."""
-        from zeroconf import ServiceStateChange
+        from zeroconf import BadTypeInNameException, ServiceStateChange
         from zeroconf.asyncio import AsyncServiceInfo
 
         if state_change is ServiceStateChange.Removed:
@@ -207,7 +207,10 @@ class _Search:
             return
         if name in self._tasks or (name not in self.heard.boards and len(self._tasks) >= MOST):
             return
-        info = AsyncServiceInfo(service_type, name)
+        try:
+            info = AsyncServiceInfo(service_type, name)
+        except BadTypeInNameException:
+            return  # control characters, or no name at all: no board's
         if info.load_from_cache(zeroconf):
             self._take(info)
         else:

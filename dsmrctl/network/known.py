@@ -6,22 +6,12 @@ import json
 import os
 from collections.abc import Iterable
 from contextlib import suppress
-from pathlib import Path
 
+from dsmrctl import preferences
 from dsmrctl.network.discovery import MOST, Found
 
 _MOST_BYTES = 1 << 20
 _KINDS = [int if name == "port" else str for name in Found._fields]
-
-
-def path() -> Path:
-    """Where they are kept; DSMRCTL_CACHE names another folder."""
-    named = os.environ.get("DSMRCTL_CACHE")
-    if named:
-        return Path(named) / "boards.json"
-    from platformdirs import user_cache_path
-
-    return user_cache_path("dsmrctl", appauthor=False) / "boards.json"
 
 
 def remember(boards: Iterable[Found], *, all_of_them: bool = False) -> None:
@@ -33,7 +23,7 @@ def remember(boards: Iterable[Found], *, all_of_them: bool = False) -> None:
     found |= {one.id: one for one in boards}
     listed = [one._asdict() for one in list(found.values())[-MOST:]]
     data = json.dumps(listed, indent=1).encode()
-    file = path()
+    file = preferences.found_boards()
     part = file.with_name(f"{file.name}.{os.getpid()}")
     with suppress(OSError):
         if file.exists() and file.read_bytes() == data:
@@ -49,7 +39,7 @@ def remember(boards: Iterable[Found], *, all_of_them: bool = False) -> None:
 def read() -> list[Found]:
     """What is kept; empty when there is nothing, or nothing that can be read."""
     with suppress(OSError, ValueError, TypeError, RecursionError):
-        with path().open("rb") as file:
+        with preferences.found_boards().open("rb") as file:
             found = json.loads(file.read(_MOST_BYTES))
         boards = [Found(**one) for one in found]
         if all(type(part) is _KINDS[n] for one in boards for n, part in enumerate(one)):
