@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import json
 import os
 import re
 import shlex
@@ -17,7 +18,7 @@ from test_cli import COMMANDS, leaf
 from world import bundle
 
 # Those that need a serial port, or a server, have a test of their own; here only their spelling.
-HARDWARE = ("/dev/tty", "tcp://", "--nic eth", "mqtt://", "firmware fetch")
+HARDWARE = ("/dev/tty", "tcp://", "--nic eth", "mqtt://", "firmware fetch", "--host")
 GROUP = "239.255.61.7:18661"
 
 
@@ -58,6 +59,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "telegram.txt").write_bytes(telegram)
     (folder / "meter.raw").write_bytes(b"\xff\x00noise" + telegram * 3 + telegram[:200])
     (folder / "month.raw.gz").write_bytes(gzip.compress(telegram * 5))
+    # A board of the household's, as it was.
+    kept = {"board": "monitor", "id": "d51405", "fw": "0.1.0", "settings": {"max_export_w": 6000}}
+    (folder / "before.json").write_text(json.dumps({"dsmrctl_backup": 1} | kept))
     (folder / "bundles").mkdir()
     (folder / "bundles" / "blink-1.2.3.zip").write_bytes(bundle("blink", "1.2.3").pack())
     (folder / "bin").mkdir()
