@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 Times = Annotated[
     bool, typer.Option("--timestamps", help="Before each line the seconds since the start.")
 ]
-Raw = Annotated[bool, typer.Option("--raw", help="The bytes as they come, to a file or a pipe.")]
+Raw = Annotated[
+    bool, typer.Option("--raw", help="As it comes, whatever it is; nothing is made of it.")
+]
 Interact = Annotated[
     bool, typer.Option("--interact", help="Your keys go to the board, Ctrl-C too; Ctrl-] leaves.")
 ]

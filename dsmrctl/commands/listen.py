@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import time
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
 
 from dsmrctl import errors, options
-from dsmrctl.commands import reading
+from dsmrctl.commands import listen_raw, reading
 from dsmrctl.terminal.output import Terminal
 
 if TYPE_CHECKING:
@@ -25,6 +27,11 @@ _HINTS_S = 5.0
 _SILENT_S = 10.0  # a board that hears nothing for so long switches its outputs off
 
 
+Raw = Annotated[
+    bool, typer.Option("--raw", help="As it comes, whatever it is; nothing is made of it.")
+]
+
+
 def listen(
     count: options.Count = None,
     timeout: options.Timeout = None,
@@ -32,6 +39,7 @@ def listen(
     group: options.Group = None,
     nic: options.Nic = None,
     layout: options.Layout = None,
+    raw: Raw = False,
     frame_key_file: options.FrameKeyFile = None,
     as_json: options.Json = False,
 ) -> int:
@@ -39,11 +47,13 @@ def listen(
 
     On a terminal a live view; into a pipe one line a frame. Quarter and forecast
     are computed where frames do not say them, once a whole quarter was followed.
-    Exit 4 when nothing good came in time, or fewer than --count.
+    Exit 4 when nothing good came in time, or fewer than --count. --raw numbers the
+    elements of frames in any order, so that it can be read off and named to --layout.
 
     \b
     Examples:
       dsmrctl listen
+      dsmrctl listen --raw --count 6 --timeout 10s
       dsmrctl listen --json --count 3 --timeout 10s
       dsmrctl listen --nic eth0
     """
@@ -54,6 +64,10 @@ def listen(
     key = reading.frame_key(frame_key_file)
     address, port = group or (multicast.GROUP, multicast.PORT)
     with multicast.Receiver(address, port, [nic] if nic else None) as receiver:
+        if raw:
+            return listen_raw.follow(
+                terminal, receiver, count=count, timeout=timeout, duration=duration
+            )
         return follow(
             terminal,
             receiver,
