@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import subprocess
 import sys
 import time
@@ -136,3 +137,20 @@ def fleet(folder: Path, *wanted: Wanted, group: str = "239.255.61.8:18662") -> I
             board.power_on()
         made.found(set(made.boards))
         yield made
+
+
+@contextmanager
+def named(host: str, address: str) -> Iterator[None]:
+    """Somebody answers to that host name, and announces no service of ours: the manual's module."""
+    from zeroconf import IPVersion, ServiceInfo, Zeroconf
+
+    zeroconf = Zeroconf(interfaces=["127.0.0.1"], ip_version=IPVersion.V4Only)
+    info = ServiceInfo(
+        "_http._tcp.local.", "esp8266._http._tcp.local.", 80,
+        addresses=[socket.inet_aton(address)], server=f"{host}.local.",
+    )  # fmt: skip
+    zeroconf.register_service(info)
+    try:
+        yield
+    finally:
+        zeroconf.close()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 import subprocess
 import sys
 import threading
@@ -15,7 +14,7 @@ from pathlib import Path
 
 import pytest
 import wifi_manager
-from fleet_boards import Fleet, Wanted, fleet
+from fleet_boards import Fleet, Wanted, fleet, named
 from world import KEY, SSID, flash
 
 from dsmrctl.provisioning import access_points
@@ -82,23 +81,6 @@ def test_at_its_access_point_a_board_of_ours(home: Fleet) -> None:
         assert f"lamp is on the network {SSID}" in ran.out
         assert "at the access point: blink esp01s 1.0.0 a1b23d" in ran.err
         assert KEY not in ran.out + ran.err + board.log
-
-
-@contextmanager
-def named(host: str, address: str) -> Iterator[None]:
-    """Somebody answers to that host name, and announces no service of ours: the manual's module."""
-    from zeroconf import IPVersion, ServiceInfo, Zeroconf
-
-    zeroconf = Zeroconf(interfaces=["127.0.0.1"], ip_version=IPVersion.V4Only)
-    info = ServiceInfo(
-        "_http._tcp.local.", "esp8266._http._tcp.local.", 80,
-        addresses=[socket.inet_aton(address)], server=f"{host}.local.",
-    )  # fmt: skip
-    zeroconf.register_service(info)
-    try:
-        yield
-    finally:
-        zeroconf.close()
 
 
 @pytest.mark.slow
