@@ -18,7 +18,7 @@ from test_cli import COMMANDS, leaf
 from world import bundle
 
 # Those that need a serial port, or a server, have a test of their own; here only their spelling.
-HARDWARE = ("/dev/tty", "tcp://", "--nic eth", "mqtt://", "firmware fetch", "--host")
+HARDWARE = ("/dev/tty", "tcp://", "--nic eth", "mqtt://", "firmware fetch", "--host", "--portal")
 GROUP = "239.255.61.7:18661"
 
 

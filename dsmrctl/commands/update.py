@@ -82,6 +82,9 @@ def _plan(
     older = []
     for one in found:
         name = safe(one.name, 40)
+        if one.board not in boards.BOARDS and every:
+            person.tell(f"{name} is left out: nobody here knows a {safe(one.board, 40)}")
+            continue
         if one.board not in boards.BOARDS:
             raise errors.UsageError(
                 f"{name} is a board this version does not know: {safe(one.board, 40)}",

@@ -61,7 +61,7 @@ def push(
     \b
     Examples:
       dsmrctl wifi push --ssid HOME --port /dev/ttyUSB0
-      dsmrctl wifi push --ssid HOME --password-file key.txt --portal --host 192.168.4.1
+      dsmrctl wifi push --ssid HOME --portal
       dsmrctl wifi push boiler --ssid GARAGE --host 192.168.1.20
     """
     terminal = Terminal(as_json)
@@ -71,7 +71,7 @@ def push(
     if port is not None:
         found = _by_cable(person, wish, port, nic, timeout)
     elif portal:
-        found = _at_portal(person, wish, host, nic, timeout)
+        found = _at_portal(person, wish, nic, timeout)
     else:
         way = reaching.Way(terminal, host, nic, None, admin_file)
         found = _over_network(person, wish, way, board, timeout)
@@ -111,7 +111,7 @@ def scan(
             _awake(person, improv, port, timeout, events=False)
             found = improv.networks()
     elif portal:
-        found = _portal(person, host, timeout, events=False).networks()
+        found = _portal(person, timeout, events=False).networks()
     else:
         way = reaching.Way(terminal, host, nic, timeout)
         found = over_network.networks(way.client(way.board(board)))
@@ -158,8 +158,10 @@ class _Wish:
 
 
 def _one_way(board: str | None, port: str | None, portal: bool, host: str | None) -> None:
-    """Raises UsageError unless just one way is named; --host with --portal: where that is."""
-    ways = [port is not None, portal, board is not None or (host is not None and not portal)]
+    """Raises UsageError unless one way is named; DSMRCTL_HOST may stand beside the others."""
+    ways = [port is not None, portal, board is not None]
+    if not any(ways):
+        ways.append(host is not None)
     if sum(ways) > 1:
         raise errors.UsageError(
             "by cable (--port), at its access point (--portal), or by its name?",
@@ -235,16 +237,13 @@ def _by_cable(
         ) from None  # fmt: skip
 
 
-def _portal(
-    person: asking.Asked, host: str | None, timeout: float | None, *, events: bool = True
-) -> Portal:
+def _portal(person: asking.Asked, timeout: float | None, *, events: bool = True) -> Portal:
     """The portal, once this computer is on a board's access point; told is how to get there."""
     from dsmrctl.network import fleet
     from dsmrctl.provisioning import access_points, at_portal
     from dsmrctl.provisioning.portal import ADDRESS, Portal
 
-    named = host or os.environ.get("DSMRCTL_PORTAL") or ADDRESS
-    address, port = fleet.split(named)
+    address, port = fleet.split(os.environ.get("DSMRCTL_PORTAL") or ADDRESS)
     portal = Portal(address, port)
 
     def told() -> None:
@@ -272,11 +271,11 @@ def _portal(
 
 
 def _at_portal(
-    person: asking.Asked, wish: _Wish, host: str | None, nic: str | None, timeout: float | None
+    person: asking.Asked, wish: _Wish, nic: str | None, timeout: float | None
 ) -> Found | Foreign:
     from dsmrctl.provisioning import access_points, at_portal
 
-    portal = _portal(person, host, timeout)
+    portal = _portal(person, timeout)
     board = at_portal.ident(portal.info())
     if not wish.ssid:
         wish.choose(portal.networks())
