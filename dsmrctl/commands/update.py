@@ -42,7 +42,9 @@ def update(
     person = asking.Asked(terminal, yes)
     way = reaching.Way(terminal, host, nic, timeout, admin_file)
     found = way.boards(board) if every else [way.board(board)]
-    plan, older = _plan(person, found, bundle, every)
+    plan, older, there = _plan(person, found, bundle, every)
+    for one, new in there:
+        _there(person, way, one, new, dry_run)
     if dry_run:
         for one, new in plan:
             _would(person, one, new)
@@ -67,38 +69,36 @@ app = options.command(update)
 
 def _plan(
     person: asking.Asked, found: list[Found], wanted: str | None, every: bool
-) -> tuple[list[tuple[Found, Bundle]], list[str]]:
-    """What each board gets, in their order, and what is asked about before.
+) -> tuple[list[tuple[Found, Bundle]], list[str], list[tuple[Found, Bundle]]]:
+    """What each board gets, in their order; what is asked about before; who has it already.
 
-    Those that have it already are told and left out. Raises NotFound, BadBundle, UsageError.
+    With --all, boards that it is not for are told and left out: anybody may announce one. Raises
+    NotFound, BadBundle, UsageError (also when none is left).
     """
-    from dsmrctl import boards
-    from dsmrctl.flashing import build, release
+    from dsmrctl.flashing import release
     from dsmrctl.flashing.bundle import parse_version
     from dsmrctl.network import updating
 
     made: dict[str, Bundle] = {}
-    plan = []
+    plan, there = [], []
     older = []
+    unfit: list[errors.UsageError] = []
+    if every and wanted is not None and len({each.board for each in found}) > 1:
+        _for_all(wanted)
     for one in found:
         name = safe(one.name, 40)
-        if one.board not in boards.BOARDS and every:
-            person.tell(f"{name} is left out: nobody here knows a {safe(one.board, 40)}")
+        try:
+            new = _for(one, wanted, made)
+            updating.check(one, new)
+        except errors.UsageError as error:
+            if not every:
+                raise
+            unfit.append(error)
+            person.tell(f"{name} is left out: {error}")
+            person.event("left_out", name=name, id=safe(one.id), why=safe(str(error), 300))
             continue
-        if one.board not in boards.BOARDS:
-            raise errors.UsageError(
-                f"{name} is a board this version does not know: {safe(one.board, 40)}",
-                hint="a newer dsmrctl, or --bundle FILE with a board that is named",
-            )
-        if one.board not in made:
-            if every and wanted is not None and len({each.board for each in found}) > 1:
-                _for_all(wanted)
-            made[one.board] = build.chosen(boards.find(one.board), wanted)
-        new = made[one.board]
-        updating.check(one, new)
         if one.version == new.version and ".dev" not in new.version:
-            person.line(f"{name} has {new.board} {new.version} already")
-            person.event("current", name=name, id=safe(one.id), version=new.version)
+            there.append((one, new))
             continue
         try:
             if parse_version(one.version) > parse_version(new.version):
@@ -108,9 +108,46 @@ def _plan(
         except errors.BadData:
             pass  # its own builder's version: nothing to compare
         plan.append((one, new))
-    for misfit in release.misfits(made.values()):
+    if unfit and not plan and not there:
+        raise unfit[0]
+    # Of one kind alone: whether it fits those that came with it, as flash tells.
+    alone = next(iter(made.values())) if len(made) == 1 else None
+    for misfit in release.misfits_of(alone) if alone else release.misfits(made.values()):
         person.tell(f"warning: {misfit}")
-    return updating.order(plan), older
+    return updating.order(plan), older, there
+
+
+def _for(one: Found, wanted: str | None, made: dict[str, Bundle]) -> Bundle:
+    """The bundle for that kind of board, made once. Raises NotFound, BadBundle, UsageError."""
+    from dsmrctl import boards
+    from dsmrctl.flashing import build
+
+    if one.board not in boards.BOARDS:
+        raise errors.UsageError(
+            f"{safe(one.name, 40)} is a board this version does not know: {safe(one.board, 40)}",
+            hint="a newer dsmrctl, or --bundle FILE with a board that is named",
+        )
+    if one.board not in made:
+        made[one.board] = build.chosen(boards.find(one.board), wanted)
+    return made[one.board]
+
+
+def _there(person: asking.Asked, way: reaching.Way, one: Found, new: Bundle, dry_run: bool) -> None:
+    """A board that has it already; still on trial, it is waited for. Raises DsmrError."""
+    from dsmrctl.network import fleet, updating
+
+    name = safe(one.name, 40)
+    on_trial = False
+    if not dry_run:
+        try:
+            on_trial = fleet.client(one).info().get("unconfirmed") is True
+        except errors.DsmrError:
+            pass  # it announced that version, and nothing is to be done
+    if on_trial:
+        person.tell(f"{name} has {new.board} {new.version}, which must hold for half a minute")
+        _hold(person, way, one, new, {})
+    person.line(f"{name} has {new.board} {new.version} already")
+    person.event("current", name=name, id=safe(one.id), version=new.version)
 
 
 def _for_all(wanted: str) -> None:
@@ -156,34 +193,49 @@ def _update(
         "update", name=name, id=safe(one.id), board=new.board,
         version=safe(one.version, 20), new=new.version,
     )  # fmt: skip
-    client = fleet.client(one, timeout=max(updating.LIST_S, way.timeout or 0), password=password)
-    before = updating.state(client)
+    # What is only read is answered at once, and wants no password.
+    before = updating.state(way.client(one, _nobody))
+    client = fleet.client(one, timeout=way.timeout or updating.LIST_S, password=password)
     with person.progress(name, 0) as bar:
         sent = updating.send(client, new, bar)
     person.tell(
         f"{name}: {len(sent.files)} files sent, {sent.bytes} bytes; it restarts, and must hold for "
         "half a minute"
     )
-    outcome = updating.watch(
-        one,
-        new,
-        before,
-        nic=way.nic,
-        password=password,
-        timeout=way.timeout or updating.HOLDS_S,
-        told=lambda stage: person.event("stage", stage=stage),
-    )
-    if outcome.end == "fell back":
-        for line in outcome.log.splitlines():
-            person.tell(f"  its log: {safe(line)}")
-        person.event("fell_back", name=name, version=safe(outcome.version, 20))
-        raise errors.DsmrError(
-            f"{new.board} {new.version} did not hold on {name}: it runs "
-            f"{safe(outcome.version, 20)} again",
-            hint="its log says why; please report it",
-        )
+    _hold(person, way, one, new, before)
     person.line(f"{name} runs {new.board} {new.version} ({sent.bytes} bytes sent)")
     person.event(
         "updated", name=name, id=safe(one.id), version=new.version,
         files=len(sent.files), bytes=sent.bytes,
     )  # fmt: skip
+
+
+def _nobody(_: bool) -> None:
+    return None
+
+
+def _hold(
+    person: asking.Asked, way: reaching.Way, one: Found, new: Bundle, before: dict[str, Any]
+) -> None:
+    """Waits until it holds. Raises DsmrError when it did not."""
+    from dsmrctl.network import updating
+
+    outcome = updating.watch(
+        one,
+        new,
+        before,
+        nic=way.nic,
+        timeout=way.timeout or updating.HOLDS_S,
+        told=lambda stage: person.event("stage", stage=stage),
+    )
+    if outcome.end == "holds":
+        return
+    name = safe(one.name, 40)
+    for line in outcome.log.splitlines():
+        person.tell(f"  its log: {safe(line)}")
+    person.event("fell_back", name=name, version=safe(outcome.version, 20))
+    raise errors.DsmrError(
+        f"{new.board} {new.version} did not hold on {name}: it runs "
+        f"{safe(outcome.version, 20)} again",
+        hint="its log says why; please report it",
+    )

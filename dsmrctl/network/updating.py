@@ -16,13 +16,16 @@ from dsmrctl import errors
 from dsmrctl.flashing import release
 from dsmrctl.flashing.bundle import Bundle
 from dsmrctl.network import discovery, fleet
-from dsmrctl.network.board_client import BoardClient, BoardGone, BoardRefused, NoBoard, Password
+from dsmrctl.network.board_client import BoardClient, BoardGone, BoardRefused, NoBoard
 from dsmrctl.network.discovery import Found
 
 LIST_S = 60.0
 """The board compares and copies a whole version, on its own flash, before it answers."""
 HOLDS_S = 180.0
 """Restart, WiFi, and half a minute of running; falling back takes three starts more."""
+_GET_S = 4.0
+# Between a board's clock and ours, and of whole seconds.
+_SLACK_S = 2.0
 _ROUNDS = 4
 _TRIES = 3
 _ASK_S = 1.0
@@ -55,18 +58,21 @@ class Outcome(NamedTuple):
 
 
 class CutShort(errors.NoAnswer):
-    """The board went away in the midst of it."""
+    """The board went away in the midst of it; `open_end`: perhaps when it had all already."""
 
-    def __init__(self, who: str, where: str) -> None:
+    def __init__(self, who: str, where: str, open_end: bool = False) -> None:
+        runs = "it goes on with its old version"
+        if open_end:
+            runs = "it goes on with its old version, or with the new one when it had all of it"
         super().__init__(
             f"{who} does not answer any more ({where})",
-            hint="it goes on with its old version; when it is back, run this again: what it has "
-            "got already is not sent twice",
+            hint=f"{runs}; when it is back, run this again: what it has got already is not sent "
+            "twice",
         )
 
 
 class NotBack(errors.NoAnswer):
-    """It has the new version, and was not seen again."""
+    """It has the new version, and was not seen again, or not seen to hold."""
 
 
 def check(board: Found, bundle: Bundle) -> None:
@@ -92,12 +98,14 @@ def send(client: BoardClient, bundle: Bundle, bar: Bar) -> Sent:
     sent: list[str] = []
     bar.stage("comparing")
     again = False
+    offers = True
     try:
         for _ in range(_ROUNDS):
+            offers = True
             missing = _offer(client, bundle, again=again)
             if missing is None:
                 return Sent(sent, sum(len(bundle.files[path]) for path in sent))
-            again = True
+            again, offers = True, False
             bar.stage("sending")
             bar.total = sum(len(bundle.files[path]) for path in {*sent, *missing})
             for path in missing:
@@ -106,7 +114,9 @@ def send(client: BoardClient, bundle: Bundle, bar: Bar) -> Sent:
                 bar.to(sum(len(bundle.files[each]) for each in set(sent)))
             bar.stage("comparing")
     except BoardGone as error:
-        raise CutShort(client.who, f"while {'sending files' if sent else 'comparing'}") from error
+        # A list that it heard may have been the last thing it wanted.
+        where = "while comparing" if offers else "while sending files"
+        raise CutShort(client.who, where, open_end=offers and error.heard) from error
     raise errors.DsmrError(
         f"{client.who} loses the files that it is sent",
         hint="its flash may be worn, or full: dsmrctl flash over the cable makes it anew",
@@ -149,7 +159,6 @@ def watch(
     before: dict[str, Any],
     *,
     nic: str | None = None,
-    password: Password | None = None,
     timeout: float = HOLDS_S,
     told: Callable[[str], None] = lambda _: None,
     clock: Callable[[], float] = time.monotonic,
@@ -157,60 +166,96 @@ def watch(
 ) -> Outcome:
     """Waits until the new version holds, or the board took its old one again.
 
-    before: what it said of itself before, with its log as "log". It is looked for at its address,
-    and by its id: a restart may bring another address. Raises NotBack.
+    before: `state` of it, from before; {} when it is on trial already. It is looked for at its
+    address, and by its id: a restart may bring another address. Nobody is told a password: what is
+    read is free. timeout: so long it may be silent. Raises NotBack.
     """
-    end = clock() + timeout
-    searched = clock()
-    restarted = False
-    told("restarting")
-    while clock() < end:
+    began = heard = searched = clock()
+    restarted = not before
+    told("on trial" if restarted else "restarting")
+    while clock() - began < max(timeout, HOLDS_S):
+        if clock() - heard >= timeout:
+            raise NotBack(
+                f"{board.name} did not come back within {timeout:g} s",
+                hint="a version that does not hold gives way to the old one after three starts: "
+                "wait some minutes, then dsmrctl discover; or plug it in anew",
+            )
         sleep(_ASK_S)
+        client = fleet.client(board, timeout=min(_GET_S, timeout))
         try:
-            client = fleet.client(board, timeout=4.0, password=password)
             info = client.info()
             if info.get("id") != board.id:
                 raise NoBoard(client.who, "another board is there now")
-            log = client.log()
         except errors.DsmrError:
-            restarted = True
             if clock() - searched > _SEARCH_S:
                 searched = clock()
-                board = discovery.wait_for(board.id, 2.0, nic) or board
+                board = discovery.wait_for(board.id, min(2.0, timeout), nic) or board
             continue
+        heard = searched = clock()
         version = str(info.get("fw"))
-        fell = log.count(_FELL_BACK) > before["log"].count(_FELL_BACK)
-        restarted = (
-            restarted
-            or version != before.get("fw")
-            or _whole(info.get("uptime_s")) < _whole(before.get("uptime_s"))
-        )
-        if fell or (restarted and version != bundle.version):
-            return Outcome("fell back", version, _reason(log, before["log"]))
-        if restarted and info.get("unconfirmed") is False:
-            return Outcome("holds", version)
-        if restarted:
+        if not restarted and _anew(info, before, heard - began):
+            restarted = True
             told("on trial")
+        if not restarted:
+            continue
+        if version != bundle.version:
+            return Outcome("fell back", version, _reason(_log(client), before))
+        if info.get("unconfirmed") is not False:
+            continue
+        if version == before.get("fw"):
+            # Both have that version (it is still being made): only the log tells them apart.
+            log = _log(client)
+            if before.get("log") is not None and log is None:
+                continue
+            if _FELL_BACK in "".join(_new(log, before)):
+                return Outcome("fell back", version, _reason(log, before))
+        return Outcome("holds", version)
     raise NotBack(
-        f"{board.name} did not come back within {timeout:g} s",
-        hint="a version that does not hold gives way to the old one after three starts: wait some "
-        "minutes, then dsmrctl discover; or plug it in anew",
+        f"{board.name} has not confirmed {bundle.version} within {max(timeout, HOLDS_S):g} s",
+        hint="run this again: it goes on waiting; or dsmrctl discover, which tells its version",
     )
 
 
+def _anew(info: dict[str, Any], before: dict[str, Any], passed: float) -> bool:
+    """Whether it has started since: it runs another version, or for less time than it would.
+
+    That an answer was lost does not say so: it may have been on its way out of the air only.
+    """
+    if info.get("fw") != before.get("fw"):
+        return True
+    return _whole(info.get("uptime_s")) < _whole(before.get("uptime_s")) + passed - _SLACK_S
+
+
 def state(client: BoardClient) -> dict[str, Any]:
-    """What `watch` wants to know of a board from before."""
+    """What `watch` wants to know of a board from before; "log" is None when it did not tell it."""
     found = client.info()
-    found["log"] = ""
-    with suppress(errors.DsmrError):
-        found["log"] = client.log()
+    found["log"] = _log(client)
     return found
 
 
-def _reason(log: str, before: str) -> str:
-    """What its log has more than before; its last lines, as they are."""
-    new = log[len(before) :] if log.startswith(before) else log
-    return "\n".join([line for line in new.splitlines() if line.strip()][-8:])
+def _log(client: BoardClient) -> str | None:
+    with suppress(errors.DsmrError):
+        return client.log()
+    return None
+
+
+def _new(log: str | None, before: dict[str, Any]) -> list[str]:
+    """The lines its log has more than before; it may have lost its first ones (firmware/lib/info).
+
+    None when it was not told before: then nobody knows which are new.
+    """
+    known = before.get("log")
+    if log is None or known is None:
+        return []
+    now, then = log.splitlines(), known.splitlines()
+    gone = next(n for n in range(len(then) + 1) if now[: len(then) - n] == then[n:])
+    return now[len(then) - gone :]
+
+
+def _reason(log: str | None, before: dict[str, Any]) -> str:
+    """What its log has more than before, its last lines; all of it when that is not known."""
+    new = _new(log, before) if before.get("log") is not None else (log or "").splitlines()
+    return "\n".join([line for line in new if line.strip()][-8:])
 
 
 def _whole(value: object) -> int:
@@ -221,13 +266,19 @@ def order(wanted: list[tuple[Found, Bundle]]) -> list[tuple[Found, Bundle]]:
     """The order in which a household is updated: who reads frames before who sends them.
 
     A new reader understands the old sender's frames, for ever (docs/protocol.md); an old reader
-    need not understand the new sender's. What a bundle `needs` of another board goes before it.
+    need not understand the new sender's. What a bundle `needs` of another board goes before it,
+    also when that is the sender; where they need each other, the first rule alone counts.
     """
-
-    def rank(one: tuple[Found, Bundle]) -> tuple[int, int, str, str]:
-        board, bundle = one
-        kinds = {each.board for _, each in wanted}
-        waits = sum(need in kinds for need in bundle.manifest["needs"])
-        return (board.board == release.SENDER, waits, board.board, board.name)
-
-    return sorted(wanted, key=rank)
+    left = sorted(
+        wanted, key=lambda one: (one[0].board == release.SENDER, one[0].board, one[0].name)
+    )
+    found = []
+    while left:
+        kinds = {board.board for board, _ in left}
+        free = (
+            one for one in left if not (kinds - {one[0].board}) & one[1].manifest["needs"].keys()
+        )
+        one = next(free, left[0])
+        left.remove(one)
+        found.append(one)
+    return found

@@ -355,6 +355,7 @@ def test_a_dumb_terminal_gets_lines(tmp_path: Path, group: str) -> None:
         assert screen.end(signal.SIGINT) == errors.INTERRUPTED
 
 
+@pytest.mark.slow
 def test_raw_numbers_what_a_foreign_frame_holds(dsmrctl: Run, group: str) -> None:
     # Two more elements than anybody knows, and a register where a power would be: refused else.
     foreign = [
