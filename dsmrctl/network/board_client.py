@@ -172,14 +172,15 @@ class BoardClient:
         sent |= headers or {}
         end = self._clock() + self._timeout
         while True:
-            if self._password is not None:
+            # Reading never wants it (docs/protocol.md): who asks then is none of ours.
+            if self._password is not None and method != "GET":
                 sent["Authorization"] = f"Basic {_pair(self._password)}"
             answer = self._once(method, call, data, sent, end)
             if 200 <= answer.status < 300:
                 return answer
             if answer.status == _BUSY and end - self._clock() > 2 * _AGAIN_S:
                 time.sleep(_AGAIN_S)
-            elif answer.status == 401 and self._ask is not None:
+            elif answer.status == 401 and method != "GET" and self._ask is not None:
                 given = self._ask(self._password is not None)
                 if given is None:
                     raise self._refusal(answer)

@@ -185,7 +185,7 @@ def test_a_redirect_is_not_followed_and_no_password_goes_there(status: int) -> N
         there = f"Location: http://{elsewhere.address}:{elsewhere.port}/api/info"
         wants = says({"error": "password"}, 401)
         with Stand(in_turn(wants, says({"error": ESCAPES}, status, there))) as board:
-            for method in ("GET", "PUT"):
+            for method in ("PUT", "GET"):
                 with pytest.raises(NoBoard, match="elsewhere") as caught:
                     client(board).json(method, "info", None)
                 judge(caught.value)
@@ -198,26 +198,36 @@ def test_the_password_is_told_only_to_a_board_that_wants_it() -> None:
         asked = client(board)
         assert asked.info() == {}
         assert TOLD.encode() not in board.asked[0]
-        assert asked.info() == {"level": 1}
+        assert asked.call("PUT", "output") == {"level": 1}
         assert TOLD.encode() not in board.asked[1]
         assert TOLD.encode() in board.asked[2]
+        asked.info()
+        assert TOLD.encode() not in board.asked[3]
+
+
+def test_who_wants_a_password_to_be_read_is_none_of_ours_and_is_told_none() -> None:
+    with Stand(says({"error": "who?"}, 401)) as board:
+        with pytest.raises(BoardRefused):
+            client(board).info()
+        assert len(board.asked) == 1
+        assert b"Authorization" not in board.asked[0]
 
 
 def test_401_for_ever_ends_when_there_is_no_other_password() -> None:
     with Stand(says({"error": "who?"}, 401)) as board:
         with pytest.raises(BoardRefused, match="password is wrong") as caught:
-            client(board, password=tells("one", "two", PASSWORD)).info()
+            client(board, password=tells("one", "two", PASSWORD)).call("PUT", "x")
         assert len(board.asked) == 4
         judge(caught.value)
         with pytest.raises(BoardRefused, match="wants its admin password"):
-            client(board, password=None).info()
+            client(board, password=None).call("PUT", "x")
         assert b"Authorization" not in board.asked[4]
 
 
 def test_a_password_of_any_characters_is_told_as_they_are() -> None:
     odd = "é\r\nX-Evil: 1\x00🔑" * 40
     with Stand(in_turn(says({"error": "who?"}, 401), says({"a": 1}))) as board:
-        assert client(board, password=tells(odd)).info() == {"a": 1}
+        assert client(board, password=tells(odd)).call("PUT", "x") == {"a": 1}
         assert b"X-Evil" not in board.asked[1]
         pair = base64.b64encode(b"admin:" + odd.encode())
         assert b"Basic " + pair + b"\r\n" in board.asked[1]
