@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
-from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Callable, Coroutine, Iterable
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from dsmrctl import boards
 from dsmrctl.network import nics
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from zeroconf import ServiceInfo
     from zeroconf.asyncio import AsyncServiceInfo, AsyncZeroconf
 
+T = TypeVar("T")
 SERVICE = "_dsmr._tcp.local."
 WAIT_S = 3.0
 """A board answers within 0.2 s; the question is asked three times in so long."""
@@ -84,7 +85,7 @@ def browse(
     when there is no such network.
     """
     addresses = None if nic is None else [each.address for each in nics.find([nic])]
-    return asyncio.run(_browse(addresses, timeout, enough, told, foreign))
+    return _run(_browse(addresses, timeout, enough, told, foreign))
 
 
 def wait_for(ident: str, timeout: float, nic: str | None = None) -> Found | None:
@@ -144,6 +145,14 @@ def _is_host(text: str) -> bool:
     except ValueError:
         return False
     return not (address.is_multicast or address.is_unspecified or address.is_reserved)
+
+
+def _run(work: Coroutine[Any, Any, T]) -> T:
+    """What it gives; a Ctrl-C before its first step leaves nothing behind that complains."""
+    try:
+        return asyncio.run(work)
+    finally:
+        work.close()
 
 
 async def _browse(
@@ -257,7 +266,7 @@ def resolve(host: str, timeout: float = WAIT_S, nic: str | None = None) -> str |
             await asked.async_request(zeroconf.zeroconf, timeout * 1000)
             return next(filter(_is_host, asked.parsed_addresses()), None)
 
-    return asyncio.run(ask())
+    return _run(ask())
 
 
 async def _foreign(zeroconf: AsyncZeroconf, timeout: float) -> list[Foreign]:

@@ -81,6 +81,7 @@ def test_what_changed_is_sent_and_it_is_waited_for_till_it_holds(tmp_path: Path)
         assert (again.code, again.out) == (0, "lamp has blink 1.1.0 already\n")
 
 
+@pytest.mark.soak
 def test_a_version_that_does_not_hold_is_told_with_its_reason(tmp_path: Path) -> None:
     with fleet(tmp_path, Wanted("blink", "lamp")) as home:
         bad = as_file(home, crashing(tmp_path))

@@ -452,7 +452,9 @@ def test_more_than_10_s_without_a_frame_is_told(look, stage, age, silent):
     assert ("Geen gegevens van de interface" in state.inner_text()) is silent
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    "kind", [KINDS[0], *(pytest.param(kind, marks=pytest.mark.soak) for kind in KINDS[1:])]
+)
 def test_a_page_that_nobody_sees_asks_nothing_and_the_largest_numbers_fit(look, stage, kind):
     board = stage(kind)
     board.info["language"] = "fr"

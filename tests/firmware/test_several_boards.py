@@ -15,7 +15,7 @@ from world import KEY, SSID, address, flash
 from dsmrctl.virtual.air import Air
 from dsmrctl.virtual.board import VirtualBoard
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.soak
 
 
 @pytest.fixture

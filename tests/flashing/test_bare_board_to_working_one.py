@@ -67,10 +67,10 @@ def test_flash_boot_find_ask_and_flash_again(
     [
         ("miniswitch", "esp01-relay", 1 << 20),
         ("miniswitch", "sonoff-basic", 1 << 20),
-        ("monitor", "nodemcu-v3", 4 << 20),
-        ("switcher", "dimmer-v2", 4 << 20),
+        pytest.param(*("monitor", "nodemcu-v3", 4 << 20), marks=pytest.mark.soak),
+        pytest.param(*("switcher", "dimmer-v2", 4 << 20), marks=pytest.mark.soak),
         ("switcher", "dimmer-v1", 16 << 20),
-        ("interface", "esp01", 4 << 20),
+        pytest.param(*("interface", "esp01", 4 << 20), marks=pytest.mark.soak),
     ],
 )
 def test_every_kind_boots_what_was_flashed(

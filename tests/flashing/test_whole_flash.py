@@ -31,7 +31,7 @@ def only_mine(path: Path) -> bool:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("size", [MEGABYTE, 4 * MEGABYTE])
+@pytest.mark.parametrize("size", [MEGABYTE, pytest.param(4 * MEGABYTE, marks=pytest.mark.soak)])
 def test_a_backup_is_the_flash_and_a_restore_brings_it_back(
     flash: Flash, tmp_path: Path, size: int
 ) -> None:

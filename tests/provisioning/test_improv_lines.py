@@ -25,7 +25,7 @@ SDK = NPM / "node_modules" / "improv-wifi-serial-sdk"
     params=[
         on_pty,
         on_socket,
-        pytest.param(on_virtual_board, marks=pytest.mark.slow),
+        pytest.param(on_virtual_board, marks=pytest.mark.soak),
     ],
     ids=["pty", "socket", "virtual board"],
 )

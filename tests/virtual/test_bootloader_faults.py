@@ -242,7 +242,7 @@ def test_one_that_hangs_in_the_middle_is_given_up(image: Path) -> None:
     assert chip.flash[:300_000] == image.read_bytes()
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_a_cable_that_is_pulled_after_so_many_bytes(image: Path) -> None:
     with Bootloader(faults=Faults(unplug_after=150_000)) as chip:
         port = Path(chip.port)
