@@ -10,6 +10,7 @@ from dsmrctl.terminal.output import Terminal, safe
 
 if TYPE_CHECKING:
     from dsmrctl.flashing.bundle import Bundle
+    from dsmrctl.network.board_client import BoardClient
     from dsmrctl.network.discovery import Found
 
 
@@ -124,7 +125,7 @@ def _for(one: Found, wanted: str | None, made: dict[str, Bundle]) -> Bundle:
 
     if one.board not in boards.BOARDS:
         raise errors.UsageError(
-            f"{safe(one.name, 40)} is a board this version does not know: {safe(one.board, 40)}",
+            f"this version does not know the board {safe(one.board, 40)}",
             hint="a newer dsmrctl, or --bundle FILE with a board that is named",
         )
     if one.board not in made:
@@ -134,13 +135,11 @@ def _for(one: Found, wanted: str | None, made: dict[str, Bundle]) -> Bundle:
 
 def _there(person: asking.Asked, way: reaching.Way, one: Found, new: Bundle, dry_run: bool) -> None:
     """A board that has it already; still on trial, it is waited for. Raises DsmrError."""
-    from dsmrctl.network import fleet, updating
-
     name = safe(one.name, 40)
     on_trial = False
     if not dry_run:
         try:
-            on_trial = fleet.client(one).info().get("unconfirmed") is True
+            on_trial = _reader(way, one).info().get("unconfirmed") is True
         except errors.DsmrError:
             pass  # it announced that version, and nothing is to be done
     if on_trial:
@@ -194,7 +193,7 @@ def _update(
         version=safe(one.version, 20), new=new.version,
     )  # fmt: skip
     # What is only read is answered at once, and wants no password.
-    before = updating.state(way.client(one, _nobody))
+    before = updating.state(_reader(way, one))
     client = fleet.client(one, timeout=way.timeout or updating.LIST_S, password=password)
     with person.progress(name, 0) as bar:
         sent = updating.send(client, new, bar)
@@ -210,8 +209,11 @@ def _update(
     )  # fmt: skip
 
 
-def _nobody(_: bool) -> None:
-    return None
+def _reader(way: reaching.Way, one: Found) -> BoardClient:
+    """What asks a board only how it is; it tells no password to whoever wants one for that."""
+    from dsmrctl.network import board_client, fleet
+
+    return fleet.client(one, timeout=way.timeout or board_client.TIMEOUT)
 
 
 def _hold(

@@ -132,7 +132,7 @@ def _offer(client: BoardClient, bundle: Bundle, *, again: bool) -> list[str] | N
         except BoardRefused as refused:
             missing = refused.answer.get("missing")
             if isinstance(missing, list):
-                found = [path for path in missing if path in bundle.files]
+                found = [path for path in missing if isinstance(path, str) and path in bundle.files]
                 if len(found) < len(missing) or not found:
                     raise NoBoard(client.who, "it asks for files that were not named") from None
                 return found
@@ -219,7 +219,7 @@ def watch(
 def _anew(info: dict[str, Any], before: dict[str, Any], passed: float) -> bool:
     """Whether it has started since: it runs another version, or for less time than it would.
 
-    That an answer was lost does not say so: it may have been on its way out of the air only.
+    That an answer was lost does not say so: the air loses some.
     """
     if info.get("fw") != before.get("fw"):
         return True
@@ -242,7 +242,7 @@ def _log(client: BoardClient) -> str | None:
 def _new(log: str | None, before: dict[str, Any]) -> list[str]:
     """The lines its log has more than before; it may have lost its first ones (firmware/lib/info).
 
-    None when it was not told before: then nobody knows which are new.
+    None of them when it was not told before or now: then nobody knows which are new.
     """
     known = before.get("log")
     if log is None or known is None:

@@ -19,6 +19,7 @@ from dsmrctl.flashing.bundle import Bundle
 
 pytestmark = pytest.mark.slow
 
+PASSWORD = "korrekt horse 9"
 PAGE = {"index.html.gz": bundle().files["index.html.gz"] + bytes(300)}
 CRASHES = b"""
 class App:
@@ -59,7 +60,8 @@ def running(home: Fleet, *args: str) -> Iterator[subprocess.Popen[str]]:
 
 
 def test_what_changed_is_sent_and_it_is_waited_for_till_it_holds(tmp_path: Path) -> None:
-    with fleet(tmp_path, Wanted("blink", "lamp"), Wanted("miniswitch", "pump")) as home:
+    lamp = Wanted("blink", "lamp", {"admin_password": PASSWORD})
+    with fleet(tmp_path, lamp, Wanted("miniswitch", "pump")) as home:
         new = as_file(home, other_version(PAGE))
         dry = home.run("update", "lamp", "--bundle", new, "--dry-run", "--json")
         assert json.loads(dry.out)["exact"] is False
@@ -70,8 +72,17 @@ def test_what_changed_is_sent_and_it_is_waited_for_till_it_holds(tmp_path: Path)
         older = other_version(PAGE, "0.9.0")
         refused = home.run("update", "lamp", "--bundle", as_file(home, older))
         assert (refused.code, "which is newer than 0.9.0" in refused.err) == (2, True)
-        ran = home.run("update", "lamp", "--bundle", new, "--json", timeout=100)
+        # Without its admin password nothing reaches its flash.
+        before = home.boards["lamp"].files()
+        locked = home.run("update", "lamp", "--bundle", new)
+        assert (locked.code, "it wants its admin password" in locked.err) == (5, True)
+        assert home.boards["lamp"].files() == before
+        file = home.folder / "password"
+        file.write_text(PASSWORD)
+        told = ("--admin-password-file", str(file))
+        ran = home.run("update", "lamp", "--bundle", new, "--json", *told, timeout=100)
         assert ran.code == 0, ran.err
+        assert PASSWORD not in ran.out + ran.err
         events = [json.loads(line) for line in ran.out.splitlines()]
         size = len(PAGE["index.html.gz"])
         assert events[-1]["event"] == "updated"
