@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dsmrctl.errors import DsmrError
 from dsmrctl.network import discovery, fleet, known
+from dsmrctl.network.board_client import BoardGone
 from dsmrctl.network.discovery import Foreign, Found
 
 if TYPE_CHECKING:
@@ -77,7 +78,8 @@ def take(
     from concurrent.futures import ThreadPoolExecutor
 
     end = time.monotonic() + timeout
-    asked: dict[Found, Future[Seen]] = {}
+    # By place: who announces one under many names, or anew all the time, has it asked once.
+    asked: dict[tuple[str, int], Future[Seen]] = {}
 
     def left() -> float:
         return max(_LEAST_S, end - time.monotonic())
@@ -87,7 +89,15 @@ def take(
 
         def told(board: Found | str) -> None:
             if isinstance(board, Found) and fits(board):
-                asked[board] = pool.submit(look, board, left())
+                place = (board.address, board.port)
+                if place not in asked and len(asked) < discovery.MOST:
+                    asked[place] = pool.submit(look, board, left())
+
+        def seen(board: Found) -> Seen:
+            place = (board.address, board.port)
+            if place in asked:
+                return asked[place].result()._replace(board=board)
+            return Seen(board, fault=BoardGone(board.name, "too many boards to ask them all"))
 
         def enough(heard: discovery.Heard) -> bool:
             return count is not None and sum(map(fits, heard.boards.values())) >= count
@@ -106,8 +116,9 @@ def take(
                 foreign.append(other)
         known.remember(heard.boards.values(), all_of_them=bool(heard.boards) and count is None)
         there.sort(key=lambda board: (board.name.lower(), board.id))
-        seen = [asked[board].result() if board in asked else look(board, left()) for board in there]
-    return Census(seen, foreign)
+        for board in there:
+            told(board)
+        return Census([seen(board) for board in there], foreign)
 
 
 def whole(value: object, least: int, most: int) -> int | None:

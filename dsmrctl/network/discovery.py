@@ -6,6 +6,7 @@ Modules with the manual's own firmware announce no such service; they are found 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ipaddress
 from collections.abc import Callable, Coroutine, Iterable
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
@@ -85,7 +86,7 @@ def browse(
     when there is no such network.
     """
     addresses = None if nic is None else [each.address for each in nics.find([nic])]
-    return _run(_browse(addresses, timeout, enough, told, foreign))
+    return _run(lambda: _browse(addresses, timeout, enough, told, foreign))
 
 
 def wait_for(ident: str, timeout: float, nic: str | None = None) -> Found | None:
@@ -147,12 +148,48 @@ def _is_host(text: str) -> bool:
     return not (address.is_multicast or address.is_unspecified or address.is_reserved)
 
 
-def _run(work: Coroutine[Any, Any, T]) -> T:
-    """What it gives; a Ctrl-C before its first step leaves nothing behind that complains."""
+def _run(work: Callable[[], Coroutine[Any, Any, T]]) -> T:
+    """What it gives, in a thread of its own: a Ctrl-C meets only the wait here, and no loop midway.
+
+    Raises what it raises, and KeyboardInterrupt once it has ended.
+    """
+    import threading
+
+    given: list[T] = []
+    wrong: list[BaseException] = []
+    running: list[tuple[asyncio.AbstractEventLoop, asyncio.Task[Any]]] = []
+    stop = threading.Event()
+
+    async def begun() -> T:
+        task = asyncio.current_task()
+        assert task is not None
+        running.append((asyncio.get_running_loop(), task))
+        if stop.is_set():
+            raise asyncio.CancelledError
+        return await work()
+
+    def run() -> None:
+        try:
+            given.append(asyncio.run(begun()))
+        except BaseException as error:
+            wrong.append(error)
+
+    thread = threading.Thread(target=run, name="mDNS", daemon=True)
     try:
-        return asyncio.run(work)
-    finally:
-        work.close()
+        thread.start()
+        while thread.is_alive():
+            thread.join(0.5)
+    except KeyboardInterrupt:
+        stop.set()
+        for loop, task in running:
+            with contextlib.suppress(RuntimeError):  # it has just ended
+                loop.call_soon_threadsafe(task.cancel)
+        if thread.ident is not None:
+            thread.join(2.0)
+        raise
+    if wrong:
+        raise wrong[0]
+    return given[0]
 
 
 async def _browse(
@@ -182,6 +219,8 @@ async def _browse(
                     await search.news.wait()
             except TimeoutError:
                 pass
+            if search.fault is not None:
+                raise search.fault
         await browser.async_cancel()
         if names is not None and loop.time() < end:
             names.cancel()  # enough was heard
@@ -202,6 +241,7 @@ class _Search:
     def __init__(self, told: Told | None) -> None:
         self.heard = Heard()
         self.news = asyncio.Event()
+        self.fault: BaseException | None = None
         self._told = told
         self._tasks: dict[str, asyncio.Task[None]] = {}
 
@@ -211,8 +251,8 @@ class _Search:
         from zeroconf.asyncio import AsyncServiceInfo
 
         if state_change is ServiceStateChange.Removed:
-            if self.heard.boards.pop(name, None) is not None and self._told:
-                self._told(name.removesuffix(f".{SERVICE}"))
+            if self.heard.boards.pop(name, None) is not None:
+                self._tell(name.removesuffix(f".{SERVICE}"))
             return
         if name in self._tasks or (name not in self.heard.boards and len(self._tasks) >= MOST):
             return
@@ -238,9 +278,18 @@ class _Search:
             return
         if self.heard.boards.get(info.name) != board:
             self.heard.boards[info.name] = board
-            if self._told:
-                self._told(board)
+            self._tell(board)
         self.news.set()
+
+    def _tell(self, news: Found | str) -> None:
+        """What goes wrong in it is raised by who waits: here zeroconf would only log it."""
+        if self._told is None:
+            return
+        try:
+            self._told(news)
+        except BaseException as error:
+            self.fault = error
+            self.news.set()
 
     async def stop(self) -> None:
         """No more is asked."""
@@ -266,7 +315,7 @@ def resolve(host: str, timeout: float = WAIT_S, nic: str | None = None) -> str |
             await asked.async_request(zeroconf.zeroconf, timeout * 1000)
             return next(filter(_is_host, asked.parsed_addresses()), None)
 
-    return _run(ask())
+    return _run(ask)
 
 
 async def _foreign(zeroconf: AsyncZeroconf, timeout: float) -> list[Foreign]:

@@ -27,10 +27,16 @@ _ASKED_S = 10.0
 
 
 class Stand:
-    """Answers each connection as `act` does, each in a thread; `asked` are the requests' bytes."""
+    """Answers each connection as `act` does, each in a thread; `asked` are the requests' bytes.
 
-    def __init__(self, act: Act, address: str = "127.0.0.91", port: int = 0) -> None:
+    takes: the bodies of requests too; without, a connection ends on unread bytes: torn.
+    """
+
+    def __init__(
+        self, act: Act, address: str = "127.0.0.91", port: int = 0, *, takes: bool = True
+    ) -> None:
         self.act = act
+        self._takes = takes
         self.asked: list[bytes] = []
         self._ended = threading.Event()
         self._threads: list[threading.Thread] = []
@@ -71,20 +77,22 @@ class Stand:
     def _serve(self, line: socket.socket) -> None:
         with line, suppress(OSError):
             line.settimeout(_ASKED_S)
-            request = _request(line)
+            request = _request(line, self._takes)
             self.asked.append(request)
             self.act(line, request, self._ended)
             # Closed with bytes of the other side unread it would be a reset.
             line.shutdown(socket.SHUT_WR)
 
 
-def _request(line: socket.socket) -> bytes:
+def _request(line: socket.socket, whole: bool) -> bytes:
     data = b""
     while b"\r\n\r\n" not in data:
-        more = line.recv(65536)
+        more = line.recv(65536 if whole else 64)
         if not more:
             return data
         data += more
+    if not whole:
+        return data
     head, _, body = data.partition(b"\r\n\r\n")
     for header in head.lower().split(b"\r\n"):
         if header.startswith(b"content-length:"):
@@ -127,6 +135,21 @@ def by_call(**calls: Any) -> Act:
             line.sendall(whole(json.dumps(calls[path]).encode()))
         else:
             line.sendall(whole(b'{"error": "no such call"}', 404))
+
+    return act
+
+
+def in_pieces(data: bytes, *sizes: int) -> Act:
+    """The bytes in pieces of these sizes, the rest in one."""
+
+    def act(line: socket.socket, request: bytes, ended: Ended) -> None:
+        line.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        left = data
+        for size in sizes:
+            line.sendall(left[:size])
+            left = left[size:]
+            time.sleep(0.001)
+        line.sendall(left)
 
     return act
 

@@ -229,6 +229,12 @@ def test_a_board_that_had_just_started_is_not_taken_for_one_that_fell_back() -> 
     assert watched(board, before).end == "holds"
 
 
+def test_a_restart_is_seen_when_it_runs_for_longer_than_before_too() -> None:
+    before = info(OLD_FW, 3) | {"log": ""}
+    outcome = watched(Watched(*[None] * 40, info(OLD_FW, 10)), before)
+    assert outcome.end == "fell back"
+
+
 def test_the_old_version_again_is_told_with_what_is_new_in_its_log() -> None:
     long_ago = "crash long ago\n" + GAVE_UP
     why = "ValueError: a version that crashes\n" + GAVE_UP
@@ -263,7 +269,10 @@ def test_its_verdict_needs_no_log() -> None:
 
 
 def test_a_board_on_trial_from_before_is_waited_for() -> None:
-    assert watched(Watched(info(NEW_FW, 20, True), info(NEW_FW, 31)), {}).end == "holds"
+    told: list[str] = []
+    board = Watched(info(NEW_FW, 20, True), info(NEW_FW, 31))
+    assert watched(board, {}, told=told.append).end == "holds"
+    assert told == ["on trial"]
     assert watched(Watched(None, info(OLD_FW, 9)), {}).end == "fell back"
 
 
@@ -352,7 +361,9 @@ def test_boards_that_need_each_other_have_an_order_too() -> None:
 
 def test_two_of_a_kind_do_not_wait_for_each_other() -> None:
     two = [made("monitor", {"monitor": ">=1.0.0"})] * 2
-    assert len(updating.order(two)) == 2
+    waits = made("miniswitch", {"monitor": ">=1.0.0"})
+    order = [one.board for one, _ in updating.order([waits, *two])]
+    assert order == ["monitor", "monitor", "miniswitch"]
 
 
 @pytest.mark.parametrize(

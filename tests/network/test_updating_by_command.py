@@ -92,6 +92,7 @@ def test_with_all_what_it_is_not_for_is_left_out_and_told(
         ("left_out", "evil"), ("left_out", "odd"),
     ]  # fmt: skip
     # None that it is for, or one that was named: nothing was done, and that is no success.
-    for meant, every in ((odd, True), (odd[1:], False)):
+    for meant, every, told in ((odd, True, 2), (odd[1:], False, 0)):
         with pytest.raises(errors.UsageError):
             update._plan(person, meant, "0.1.0", every)
+        assert len(capsys.readouterr().out.splitlines()) == told
