@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dsmrctl.errors import DsmrError
 from dsmrctl.network import discovery, fleet, known
-from dsmrctl.network.board_client import BoardGone
 from dsmrctl.network.discovery import Foreign, Found
 
 if TYPE_CHECKING:
@@ -87,17 +86,15 @@ def take(
     # As many threads as boards: behind silent ones nobody waits for a turn.
     with ThreadPoolExecutor(discovery.MOST) as pool:
 
-        def told(board: Found | str) -> None:
-            if isinstance(board, Found) and fits(board):
-                place = (board.address, board.port)
-                if place not in asked and len(asked) < discovery.MOST:
-                    asked[place] = pool.submit(look, board, left())
-
-        def seen(board: Found) -> Seen:
+        def ask(board: Found) -> Future[Seen]:
             place = (board.address, board.port)
-            if place in asked:
-                return asked[place].result()._replace(board=board)
-            return Seen(board, fault=BoardGone(board.name, "too many boards to ask them all"))
+            if place not in asked:
+                asked[place] = pool.submit(look, board, left())
+            return asked[place]
+
+        def told(board: Found | str) -> None:
+            if isinstance(board, Found) and fits(board) and len(asked) < discovery.MOST:
+                ask(board)
 
         def enough(heard: discovery.Heard) -> bool:
             return count is not None and sum(map(fits, heard.boards.values())) >= count
@@ -116,9 +113,9 @@ def take(
                 foreign.append(other)
         known.remember(heard.boards.values(), all_of_them=bool(heard.boards) and count is None)
         there.sort(key=lambda board: (board.name.lower(), board.id))
-        for board in there:
-            told(board)
-        return Census([seen(board) for board in there], foreign)
+        # Who was one too many above, or is at another place by now, is asked here.
+        coming = [(board, ask(board)) for board in there]
+        return Census([each.result()._replace(board=board) for board, each in coming], foreign)
 
 
 def whole(value: object, least: int, most: int) -> int | None:

@@ -136,7 +136,8 @@ AT_ONCE: dict[str, tuple[Act, Kind]] = {
     "a body that ends": (raw(HEAD + b'\r\n{"a": {"b": "x}'), BoardGone),
     "an escape that ends": (raw(HEAD + b'\r\n{"a": "x\\'), BoardGone),
     "quotes without end": (raw(HEAD + b'\r\n{"' + b'\\"' * 30000), BoardGone),
-    "nested 21 deep": (text(b"[" * 21 + b"]" * 21), NoBoard),
+    "nested 21 deep": (text(b'{"a": ' * 21 + b"1" + b"}" * 21), NoBoard),
+    "a number of 41 digits": (text('{"a": ' + "1" * 41 + "}"), NoBoard),
     "a fraction of 100 digits": (text('{"a": 0.' + "1" * 100 + "}"), NoBoard),
     "a title of escapes": (text(f"<title>{ESCAPES}".encode("utf-8", "replace")), NoBoard),
     "a server of escapes": (raw(b"HTTP/1.1 404 \r\nServer: \x1b[2J\x9b\r\n\r\n"), NoBoard),
@@ -352,9 +353,9 @@ def test_a_schema_of_another_form_is_no_boards(rule: Any) -> None:
 
 
 def test_digits_come_as_they_are() -> None:
-    with Stand(text('{"a": 0.10, "b": 1.5e3, "c": -7}')) as board:
+    with Stand(text('{"a": 0.10, "b": 1.5e3, "c": -7, "[": ["]]]{", "\\"{"]}')) as board:
         found = client(board).info()
-    assert found == {"a": Decimal("0.10"), "b": 1500.0, "c": -7}
+    assert found == {"a": Decimal("0.10"), "b": 1500.0, "c": -7, "[": ["]]]{", '"{']}
     assert str(found["a"]) == "0.10"
 
 

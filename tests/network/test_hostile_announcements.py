@@ -191,13 +191,13 @@ def many(count: int, at: Stand) -> list[bytes]:
 
 @pytest.mark.soak
 def test_three_hundred_boards_that_never_answer_hold_nobody_up(home: Fleet) -> None:
-    with Stand(silent, "0.0.0.0") as mute, announced(many(300, mute), 1.0):
+    with Stand(silent, "0.0.0.0") as mute, announced(many(300, mute), 0.05):
         found = honest(home, judged(home, "discover", "--json"))
     # One that is too many is still found by its kind's host name.
     assert 200 < len(found) <= discovery.MOST + 1
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_a_board_is_found_beside_two_hundred_that_never_answer(home: Fleet) -> None:
     with Stand(silent, "0.0.0.0") as mute, announced(many(200, mute), 1.0):
         found = honest(home, judged(home, "status", "--json", seconds=2))
@@ -235,8 +235,6 @@ def test_boards_that_change_all_the_time_hold_nobody_up(home: Fleet) -> None:
             txt = texts("board=monitor", "hw=v1", f"fw=1.0.{turn}", f"id={turn % 3:06x}")
             sent += datagrams(board(f"b{turn % 3}", mute.address, mute.port, txt))
         with announced(sent, 0.0):
-            found = honest(home, judged(home, "discover", "--json"))
-            seconds = honest(home, judged(home, "status", "--json", seconds=2))
-        for names in (found, seconds):
-            assert {"b0", "b1", "b2"} <= names.keys()
+            found = honest(home, judged(home, "status", "--json", seconds=2))
+        assert {"b0", "b1", "b2"} <= found.keys()
         assert len(mute.asked) < 20

@@ -161,6 +161,15 @@ def test_what_takes_too_long_is_left_in_time(name: str) -> None:
     assert caught.value.late
 
 
+def test_the_time_is_up_between_two_pieces() -> None:
+    times = iter([0.0, 0.0, 0.0, 5.0])
+    with Stand(begins(HEAD)) as stand, pytest.raises(http.AnswerLost) as caught:
+        http.request(
+            (stand.address, stand.port), "GET", "/", timeout=5, clock=lambda: next(times, 99.0)
+        )
+    assert caught.value.late
+
+
 @pytest.mark.slow
 def test_who_does_not_take_what_it_is_sent_is_left_in_time() -> None:
     with Stand(silent, takes=False) as stand:
