@@ -11,9 +11,10 @@ import os
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -98,11 +99,15 @@ class Fleet:
         assert not logs, logs
         return there
 
-    def again(self, name: str, timeout: float = _BOOT_S) -> Found:
-        """Waits until a board that was switched on, or restarts, is back in the network."""
+    def again(self, name: str, timeout: float = _BOOT_S, *, since: int | None = None) -> Found:
+        """Waits until a board that was switched on, or restarts, is back in the network.
+
+        since: how often it had reset itself before it was asked to; without it, a board that
+        restarts has begun to.
+        """
         board = self.boards[name]
         end = time.monotonic() + timeout
-        while board.wifi != 5:
+        while (since is not None and len(board.resets) <= since) or board.wifi != 5:
             assert time.monotonic() < end, board.log[-2000:]
             time.sleep(0.05)
         return self.found({name}, timeout)[name]
@@ -141,16 +146,38 @@ def fleet(folder: Path, *wanted: Wanted, group: str = "239.255.61.8:18662") -> I
 
 @contextmanager
 def named(host: str, address: str) -> Iterator[None]:
-    """Somebody answers to that host name, and announces no service of ours: the manual's module."""
+    """The manual's module: it answers to that host name and has a page; no service of ours.
+
+    The page is the same whatever is asked for, with 200.
+    """
     from zeroconf import IPVersion, ServiceInfo, Zeroconf
 
     zeroconf = Zeroconf(interfaces=["127.0.0.1"], ip_version=IPVersion.V4Only)
     info = ServiceInfo(
-        "_http._tcp.local.", "esp8266._http._tcp.local.", 80,
+        "_http._tcp.local.", f"{host}._http._tcp.local.", 80,
         addresses=[socket.inet_aton(address)], server=f"{host}.local.",
     )  # fmt: skip
-    zeroconf.register_service(info)
-    try:
-        yield
-    finally:
-        zeroconf.close()
+    with socket.create_server((address, 80)) as door:
+        page = threading.Thread(target=_page, args=(door,))
+        page.start()
+        try:
+            zeroconf.register_service(info)
+            yield
+        finally:
+            zeroconf.close()
+            door.shutdown(socket.SHUT_RDWR)
+            page.join()
+
+
+def _page(door: socket.socket) -> None:
+    body = b"<html><title>DSMR mini switch</title><h1>Relay: OFF</h1></html>"
+    head = f"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: {len(body)}\r\n"
+    while True:
+        try:
+            client, _ = door.accept()
+        except OSError:
+            return
+        with client, suppress(OSError):
+            client.settimeout(5)
+            client.recv(4096)
+            client.sendall(head.encode() + b"Connection: close\r\n\r\n" + body)

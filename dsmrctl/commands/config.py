@@ -22,7 +22,12 @@ Words = Annotated[
 ]
 Reset = Annotated[
     list[str] | None,
-    typer.Option("--reset", metavar="KEY", help="Back to its default; a secret is forgotten."),
+    typer.Option(
+        "--reset",
+        metavar="KEY",
+        help="Back to its default; a secret is forgotten.",
+        autocompletion=completing.keys,
+    ),
 ]
 DiffFile = Annotated[
     Path | None,

@@ -26,6 +26,7 @@ MOST = 250
 """Boards that are looked at: who announces more is no household."""
 _ASK_MS = 2000
 _QUIET_S = 1.0
+_NEXT = ("-2", "-3", "-4")
 
 
 class Found(NamedTuple):
@@ -319,17 +320,20 @@ def resolve(host: str, timeout: float = WAIT_S, nic: str | None = None) -> str |
 
 
 async def _foreign(zeroconf: AsyncZeroconf, timeout: float) -> list[Foreign]:
-    """The modules that answer to a board's plain host name, whoever they are."""
+    """The modules that answer to a board's plain host name, or as its next ones, whoever they are.
+
+    The manual's firmware takes NAME-2 where NAME is taken, as ours does.
+    """
     from zeroconf._services.info import AddressResolverIPv4
 
-    async def ask(board: boards.Board, host: str) -> Foreign | None:
+    async def ask(board: boards.Board, host: str) -> list[Foreign]:
         asked = AddressResolverIPv4(f"{host}.local.")
         await asked.async_request(zeroconf.zeroconf, timeout * 1000)
-        for text in asked.parsed_addresses():
-            if _is_host(text):
-                return Foreign(f"{host}.local", text, board.name)
-        return None
+        found = filter(_is_host, asked.parsed_addresses())
+        return [Foreign(f"{host}.local", text, board.name) for text in found]
 
     known: Iterable[boards.Board] = boards.BOARDS.values()
-    found = await asyncio.gather(*(ask(board, board.host) for board in known))
-    return [one for one in found if one is not None]
+    found = await asyncio.gather(
+        *(ask(board, board.host + after) for board in known for after in ("", *_NEXT))
+    )
+    return [one for some in found for one in some]
