@@ -3,7 +3,8 @@
 The boards are virtual ones, booted from their flash images, in real time on this computer's
 loopback network (`make bench` runs in a network namespace). They are found by our discovery and by
 zeroconf's own browser and resolver, in turn. For settings each stands at the end of a line that
-takes as long as a WiFi does; what an update costs is counted on such a line without a wait.
+takes as long as a WiFi does; what an update costs is counted on such a line without a wait: what
+hands the version over, not the questions after it, one a second, whether it holds.
 """
 
 from __future__ import annotations

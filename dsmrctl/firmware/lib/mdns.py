@@ -158,8 +158,10 @@ def heard(names, b, sender):
     ident, flags, questions, answers, claims, others = unpack_from(">6H", b)
     told = flags > 0x7FFF
     alone = far = sender[1] != 5353
-    # Only plain questions, and good answers by a responder.
-    if flags & 0x7800 or told and (far or flags & 15):
+    # Only plain questions, and good answers by a responder; no echo of our own.
+    if flags & 0x7800 or told and (far or flags & 15) or names.own == bytes(
+        map(int, sender[0].split("."))
+    ):
         return
     asked = []
     known = []
