@@ -159,8 +159,11 @@ def heard(names, b, sender):
     told = flags > 0x7FFF
     alone = far = sender[1] != 5353
     # Only plain questions, and good answers by a responder; no echo of our own.
-    if flags & 0x7800 or told and (far or flags & 15) or names.own == bytes(
-        map(int, sender[0].split("."))
+    if (
+        flags & 0x7800
+        or told
+        and (far or flags & 15)
+        or names.own == bytes(map(int, sender[0].split(".")))
     ):
         return
     asked = []
