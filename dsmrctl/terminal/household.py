@@ -56,6 +56,7 @@ def show(terminal: Terminal, view: View) -> None:
     for line in head(view.values):
         terminal.line(line)
     terminal.table(view.rows, COLUMNS, right=_RIGHT)
+    terminal.out.flush()  # with --watch into a pipe, each time as it is
     for note in view.notes:
         terminal.note(f"! {safe(note, 400)}")
 
