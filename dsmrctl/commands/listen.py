@@ -60,6 +60,11 @@ def listen(
     from dsmrctl.network import frames, multicast
 
     terminal = Terminal(as_json)
+    if raw and (layout is not None or frame_key_file is not None):
+        raise errors.UsageError(
+            "--raw gives no element a name and checks no key",
+            hint="leave --layout and --frame-key-file out",
+        )
     names = None if layout is None else frames.parse_layout(layout)
     key = reading.frame_key(frame_key_file)
     address, port = group or (multicast.GROUP, multicast.PORT)

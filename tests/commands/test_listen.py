@@ -353,30 +353,3 @@ def test_a_dumb_terminal_gets_lines(tmp_path: Path, group: str) -> None:
         screen.read_until("clock 11:02")
         assert "\x1b" not in screen.seen
         assert screen.end(signal.SIGINT) == errors.INTERRUPTED
-
-
-@pytest.mark.slow
-def test_raw_numbers_what_a_foreign_frame_holds(dsmrctl: Run, group: str) -> None:
-    # Two more elements than anybody knows, and a register where a power would be: refused else.
-    foreign = [
-        json.dumps({"dsmr": [7000000 + n, 5, 83125000, 1, 40 + n, 11, 250, 9, 3]}).encode()
-        for n in range(3)
-    ]
-    raw = ("listen", "--raw", "--group", group, *LO, "--timeout", "20s")
-    with sending(group, BAD, *foreign):
-        ran = dsmrctl(*raw, "--count", 6)
-        told = dsmrctl(*raw, "--count", 4, "--json")
-        silent = dsmrctl(
-            "listen", "--raw", "--group", "239.255.109.1:23999", *LO, "--timeout", "1s"
-        )
-    assert ran.code == 0, ran.err
-    rows = [line.split("\t") for line in ran.out.splitlines()]
-    assert rows[0] == ["#", "value", "change", "least", "most", "what it may be"]
-    assert [row[0] for row in rows[1:]] == [str(n) for n in range(1, 10)]
-    assert rows[3][1] == "83125000"
-    assert {row[2] for row in rows[1:] if row[0] == "1"} <= {"+1", "-2"}
-    assert "--layout " in ran.err
-    records = [json.loads(line) for line in told.out.splitlines()]
-    assert len(records) == 4
-    assert records[1]["changes"][0] in (1, -2)
-    assert (silent.code, silent.out) == (4, "")
