@@ -87,6 +87,14 @@ class Fleet:
         )
         return Ran(done.returncode, done.stdout, done.stderr)
 
+    def begin(self, *args: str) -> subprocess.Popen[str]:
+        """The real program, not waited for."""
+        return subprocess.Popen(
+            [sys.executable, "-m", "dsmrctl", *args],
+            env=self.environment(), cwd=self.folder, text=True, stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        )  # fmt: skip
+
     def found(self, names: set[str], timeout: float = _FOUND_S) -> dict[str, Found]:
         """These boards as mDNS tells of them, once it tells of all."""
         heard = discovery.browse(
@@ -123,7 +131,7 @@ def _image(kind: str, hardware: str | None, version: str, settings: str, name: s
 
 @contextmanager
 def fleet(folder: Path, *wanted: Wanted, group: str = "239.255.61.8:18662") -> Iterator[Fleet]:
-    """Boards that are switched on and found; all listen to `group`."""
+    """Boards that are switched on and found; all listen to `group`. One fleet at a time."""
     air = Air()
     air.on(SSID, KEY, -55)
     air.on("NEIGHBOUR", "someone else's", -80)

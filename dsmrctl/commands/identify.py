@@ -9,6 +9,7 @@ from dsmrctl.commands import reaching
 from dsmrctl.terminal.output import Terminal, safe
 
 if TYPE_CHECKING:
+    from dsmrctl.boards import Board, Hardware
     from dsmrctl.network.discovery import Found
 
 
@@ -31,29 +32,42 @@ def identify(
     terminal = Terminal(as_json)
     way = reaching.Way(terminal, host, nic, timeout, admin_file)
     found = way.board(board)
-    light = _light(found)
+    kind, hardware = _kind(found)
+    # Of hardware that nobody here knows, something.
+    light = hardware.light if hardware else "it blinks"
+    title = hardware.title if hardware else safe(found.hardware, 40)
+    name = safe(found.name, 40)
     if not light:
-        raise errors.UsageError(
-            f"{safe(found.name, 40)} ({safe(found.hardware, 40)}) has no light to blink with",
-            hint=f"its page is {found.url}; dsmrctl output switches what hangs on a switch",
-        )
+        other = f"its page is {found.url}"
+        if kind is not None and "output" in kind.told:
+            other += "; dsmrctl output switches what hangs on it"
+        raise errors.UsageError(f"{name}, {title}, has no light to blink with", hint=other)
     way.client(found).call("POST", "identify")
     if as_json:
-        terminal.record({"name": safe(found.name), "id": safe(found.id), "light": light})
+        terminal.record(
+            {
+                "name": safe(found.name),
+                "id": safe(found.id),
+                "board": safe(found.board),
+                "hardware": safe(found.hardware),
+                "light": light,
+                "seconds": 10,
+            }
+        )
     else:
-        terminal.line(f"{safe(found.name, 40)} ({safe(found.board, 40)}): {light}, for 10 s")
+        terminal.line(f"{name} ({safe(found.board, 40)}), {title}: {light}, for 10 s")
     return errors.DONE
 
 
 app = options.command(identify)
 
 
-def _light(found: Found) -> str:
-    """What is to be seen, empty for nothing; of a board that nobody here knows, something."""
+def _kind(found: Found) -> tuple[Board | None, Hardware | None]:
+    """What it says it is, where that is known here."""
     from dsmrctl import boards
 
     kind = boards.BOARDS.get(found.board)
     for hardware in kind.hardware if kind else ():
         if hardware.name == found.hardware:
-            return hardware.light
-    return "it blinks"
+            return kind, hardware
+    return kind, None
