@@ -15,7 +15,7 @@ FLOORS = [
     {"diagnosis"},
     {"virtual", "provisioning", "gateway"},
     {"network", "flashing", "history"},
-    {"peak", "telegram", "boards"},
+    {"peak", "telegram", "boards", "recordings"},
     {"firmware"},
 ]
 # These serve every floor and use none of them.
