@@ -102,7 +102,7 @@ def _unpacked(pieces: Iterator[bytes]) -> Iterator[bytes]:
         yield head
         yield from pieces
         return
-    from .stored import Gunzip
+    from dsmrctl.recordings.gunzip import Gunzip
 
     gunzip = Gunzip("the archive")
     for piece in chain((head,), pieces):

@@ -7,16 +7,14 @@ import select
 import stat
 import sys
 import time
-import zlib
 from collections.abc import Callable
 from pathlib import Path
 
 from dsmrctl import errors
+from dsmrctl.recordings.gunzip import BLOCK, GZIP, Gunzip
 from dsmrctl.telegram.recording import RecordingReader, is_recording
 from dsmrctl.telegram.sources import Source, standard_input
 
-_BLOCK = 1 << 18  # bytes read, and unpacked, at once
-_GZIP = b"\x1f\x8b"
 _FIRST_LINE = 512  # a recording says what it is within these bytes
 
 
@@ -104,11 +102,11 @@ class StoredSource(Source):
                 return b""
             if self._first is not None:
                 first = self._first + (data or b"")
-                if first == _GZIP[:1] and data is not None:
+                if first == GZIP[:1] and data is not None:
                     self._first = first  # one byte of two: the next tells
                     continue
                 self._first = None
-                if first.startswith(_GZIP):
+                if first.startswith(GZIP):
                     self._gunzip = Gunzip(self.name)
                 data = first or None
             if data is None:
@@ -125,7 +123,7 @@ class StoredSource(Source):
             if not ready:
                 return b""
         try:
-            data = os.read(self._fd, _BLOCK)
+            data = os.read(self._fd, BLOCK)
         except BlockingIOError:
             return b""
         except OSError as error:
@@ -136,44 +134,6 @@ class StoredSource(Source):
             return None
         pause = 0.2 if timeout is None else min(0.2, timeout)
         self._wait(pause)
-        return b""
-
-
-class Gunzip:
-    """Gzip to bytes, bounded: what was added is unpacked a block at a time."""
-
-    def __init__(self, name: str) -> None:
-        self._name = name
-        self._packed = b""
-        self._member = zlib.decompressobj(wbits=31)
-
-    @property
-    def whole(self) -> bool:
-        """Whether the last member has its end."""
-        return self._member.eof
-
-    def add(self, data: bytes) -> None:
-        self._packed += data
-
-    def more(self) -> bytes:
-        """The next block; b"" when bytes have to be added first."""
-        while self._packed:
-            if self._member.eof:
-                # Appended members are one file; zeros after them are a tape's padding.
-                self._packed = self._packed.lstrip(b"\x00")
-                if not self._packed:
-                    break
-                self._member = zlib.decompressobj(wbits=31)
-            try:
-                data = self._member.decompress(self._packed, _BLOCK)
-            except zlib.error:
-                raise errors.BadData(
-                    f"{self._name} is damaged: not gzip all through",
-                    hint="unpack what can be had with gzip -dc, and read that with -",
-                ) from None
-            self._packed = self._member.unconsumed_tail or self._member.unused_data
-            if data:
-                return data
         return b""
 
 
