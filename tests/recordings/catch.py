@@ -33,8 +33,10 @@ def main(tcpdump: str, link: str, path: str, group: str, port: str, *wanted: str
         for data in map(bytes.fromhex, wanted):
             sending.sendto(data, (group, int(port)))
         deadline = time.monotonic() + 10
+        # On `any` it holds the newest back until another comes.
         last = bytes.fromhex(wanted[-1])
         while last not in Path(path).read_bytes() and time.monotonic() < deadline:
+            sending.sendto(b"end", (group, int(port)))
             time.sleep(0.02)
         catching.terminate()
 
