@@ -19,6 +19,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "telegram": ("The meter", "Read, parse and explain what the meter sends."),
     "serve": ("The meter", "This computer as the interface: telegrams in, frames out."),
     "listen": ("The network", "Show the frames on the network as they come."),
+    "replay": ("The network", "Send a recording onto the network again, at its own times."),
     "discover": ("The network", "Find the boards on the network."),
     "status": ("The network", "The household at a glance: every board's live state."),
     "flash": ("The boards", "Put a board's firmware onto it, over a serial port."),

@@ -238,6 +238,46 @@ class PtyOutlet:
             return 0
 
 
+class SerialOutlet:
+    """Telegrams out of a serial port, 8N1; a context manager.
+
+    An ESP-01 programmer in UART mode plays the meter so to an interface board on the bench
+    (UNPROVEN on a real one). A line that is still busy loses whole telegrams: `dropped` counts
+    them. Raises PortAbsent, PortBusy, PortForbidden; `send` raises PortLost.
+    """
+
+    def __init__(self, path: str, baud: int = 115200) -> None:
+        from dsmrctl.telegram.ports import open_port
+
+        self._port = open_port(path, baud)
+        self._port.write_timeout = 2.0
+        self._path = path
+        self.dropped = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def send(self, raw: bytes) -> bool:
+        """Whether the line had room for the telegram."""
+        from dsmrctl.telegram.ports import PULLED, PortLost
+
+        try:
+            if self._port.out_waiting:
+                self.dropped += 1
+                return False
+            self._port.write(raw)
+        except PULLED as error:
+            raise PortLost(f"{self._path} is gone: {error}", hint="was the cable pulled?") from None
+        return True
+
+    def close(self) -> None:
+        """Give the port back."""
+        self._port.close()
+
+
 class HouseholdSource(Source):
     """The virtual meter as a SOURCE: what `serve household` reads, without a port in between.
 
