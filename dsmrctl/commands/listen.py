@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from dsmrctl import errors, options
-from dsmrctl.commands import listen_raw, reading
+from dsmrctl.commands import listen_kept, listen_raw, reading
 from dsmrctl.terminal.output import Terminal
 
 if TYPE_CHECKING:
@@ -30,6 +32,21 @@ _SILENT_S = 10.0  # a board that hears nothing for so long switches its outputs 
 Raw = Annotated[
     bool, typer.Option("--raw", help="As it comes, whatever it is; nothing is made of it.")
 ]
+Record = Annotated[
+    Path | None,
+    typer.Option(
+        "--record",
+        metavar="FILE",
+        help="Keep all that comes, refused frames too, in FILE: .ndjson, .ndjson.gz or .pcapng.",
+    ),
+]
+Stats = Annotated[
+    bool, typer.Option("--stats", help="How regularly they come, instead of each frame.")
+]
+From = Annotated[
+    str | None,
+    typer.Option("--sender", metavar="ADDR", help="Only what this address sends.", parser=str),
+]
 
 
 def listen(
@@ -41,6 +58,9 @@ def listen(
     layout: options.Layout = None,
     raw: Raw = False,
     frame_key_file: options.FrameKeyFile = None,
+    record: Record = None,
+    stats: Stats = False,
+    sender: From = None,
     as_json: options.Json = False,
 ) -> int:
     """Show the frames on the network as they come.
@@ -49,17 +69,22 @@ def listen(
     are computed where frames do not say them, once a whole quarter was followed.
     Exit 4 when nothing good came in time, or fewer than --count. --raw numbers the
     elements of frames in any order, so that it can be read off and named to --layout.
+    --record keeps what came as it came, to show, replay or look at in Wireshark later.
 
     \b
     Examples:
       dsmrctl listen
       dsmrctl listen --raw --count 6 --timeout 10s
       dsmrctl listen --json --count 3 --timeout 10s
+      dsmrctl listen --record frames.pcapng --duration 2s
+      dsmrctl listen --stats --duration 2s
       dsmrctl listen --nic eth0
     """
     from dsmrctl.network import frames, multicast
 
     terminal = Terminal(as_json)
+    if raw and stats:
+        raise errors.UsageError("--raw has no --stats", hint="ask for one of them")
     if raw and (layout is not None or frame_key_file is not None):
         raise errors.UsageError(
             "--raw gives no element a name and checks no key",
@@ -68,20 +93,23 @@ def listen(
     names = None if layout is None else frames.parse_layout(layout)
     key = reading.frame_key(frame_key_file)
     address, port = group or (multicast.GROUP, multicast.PORT)
-    with multicast.Receiver(address, port, [nic] if nic else None) as receiver:
+    only = None if sender is None else multicast.parse_group(sender)[0]
+    with contextlib.ExitStack() as opened:
+        receiver = opened.enter_context(multicast.Receiver(address, port, [nic] if nic else None))
+        recorder = None
+        if record is not None:
+            recorder = opened.enter_context(listen_kept.Recorder(terminal, record, receiver, nic))
+        if record is not None or stats:
+            opened.enter_context(listen_kept.until_terminated())
         if raw:
             return listen_raw.follow(
-                terminal, receiver, count=count, timeout=timeout, duration=duration
-            )
+                terminal, receiver, count=count, timeout=timeout, duration=duration,
+                recorder=recorder, only=only,
+            )  # fmt: skip
         return follow(
-            terminal,
-            receiver,
-            layout=names,
-            key=key,
-            count=count,
-            timeout=timeout,
-            duration=duration,
-        )
+            terminal, receiver, layout=names, key=key, count=count, timeout=timeout,
+            duration=duration, recorder=recorder, stats=stats, only=only,
+        )  # fmt: skip
 
 
 app = options.command(listen)
@@ -98,26 +126,39 @@ def follow(
     duration: float | None = None,
     title: str = "dsmrctl listen",
     beside: Callable[[bool], list[str]] | None = None,
+    recorder: listen_kept.Recorder | None = None,
+    stats: bool = False,
+    only: str | None = None,
 ) -> int:
     """Show what a receiver hears until `count`, silence of `timeout` or `duration`; exit code.
 
     beside: lines of what else is to be seen, for the live view; given False, in ASCII.
+    recorder: takes all that comes; only: from this address. stats: their statistics at the end.
 
     Raises NoAnswer when no good frame came in time, or fewer than `count`.
     """
     from dsmrctl.network.frames import Intake
 
     intake = Intake(layout, key)
+    counted = None
+    if stats:
+        counted = listen_kept.Counted(receiver, intake)
+        beside = counted.lines
     view = (
         Live(terminal, receiver, intake, title, beside)
         if terminal.live
-        else Lines(terminal, receiver, intake)
+        else Lines(terminal, receiver, intake, silent=stats)
     )
+    arriving = listen_kept.Arriving(receiver, recorder, only)
     try:
         with view:
-            _follow(receiver, intake, view, count, timeout, duration)
+            _follow(arriving, intake, view, counted, count, timeout, duration)
     finally:
-        _tell(terminal, receiver, intake)
+        arriving.tell(terminal)
+        if counted is not None:
+            counted.tell(terminal)
+        else:
+            _tell(terminal, receiver, intake)
     if intake.good and (count is None or intake.good >= count):
         return errors.DONE
     shortest = min(each for each in (timeout, duration) if each is not None)
@@ -128,7 +169,8 @@ def follow(
 
 
 def _follow(
-    receiver: Receiver, intake: Intake, view: Lines | Live,
+    arriving: listen_kept.Arriving, intake: Intake, view: Lines | Live,
+    counted: listen_kept.Counted | None,
     count: int | None, timeout: float | None, duration: float | None,
 ) -> None:  # fmt: skip
     started = heard = time.monotonic()
@@ -139,10 +181,12 @@ def _follow(
         if now >= ends or now >= gives_up:
             return
         view.idle(now - heard)
-        for datagram in receiver.receive(min(_TICK_S, ends - now, gives_up - now)):
+        for datagram in arriving.receive(min(_TICK_S, ends - now, gives_up - now)):
             received = intake.take(datagram)
             if received is None:
                 continue
+            if counted is not None:
+                counted.take(datagram)
             heard = time.monotonic()
             if timeout is not None:
                 gives_up = heard + timeout
@@ -192,9 +236,12 @@ def _tell(terminal: Terminal, receiver: Receiver, intake: Intake) -> None:
 
 
 class Lines:
-    """One line a frame, or one JSON line, out at once."""
+    """One line a frame, or one JSON line, out at once; `silent`: none, only that nothing comes."""
 
-    def __init__(self, terminal: Terminal, receiver: Receiver, intake: Intake) -> None:
+    def __init__(
+        self, terminal: Terminal, receiver: Receiver, intake: Intake, silent: bool = False
+    ) -> None:
+        self._silent = silent
         self._terminal = terminal
         self._receiver = receiver
         self._intake = intake
@@ -209,6 +256,8 @@ class Lines:
     def frame(self, received: Received) -> None:
         from dsmrctl.network import frames
 
+        if self._silent:
+            return
         if self._terminal.json:
             self._terminal.record(frames.document(received))
         else:

@@ -10,6 +10,7 @@ from dsmrctl import errors
 from dsmrctl.terminal.output import Terminal, safe
 
 if TYPE_CHECKING:
+    from dsmrctl.commands.listen_kept import Arriving, Recorder
     from dsmrctl.network.elements import Elements
     from dsmrctl.network.multicast import Datagram, Receiver
     from dsmrctl.terminal.live import LiveView
@@ -28,23 +29,28 @@ def follow(
     count: int | None,
     timeout: float | None,
     duration: float | None,
+    recorder: Recorder | None = None,
+    only: str | None = None,
 ) -> int:
     """Follows one sender's numbers until `count` frames, silence or `duration`.
 
     Also when it is ended by Ctrl-C or SIGTERM there is a table. Raises NoAnswer when nothing
     with numbers came, or fewer than `count`.
     """
+    from dsmrctl.commands.listen_kept import Arriving
     from dsmrctl.terminal.live import LiveView
 
     heard = Heard(terminal)
+    arriving = Arriving(receiver, recorder, only)
     live = LiveView(terminal) if terminal.live else None
     if not live and not terminal.json:
         terminal.note("listening; a table comes at the end (--count N, --duration TIME, or Ctrl-C)")
     try:
         with live or contextlib.nullcontext():
-            _follow(receiver, heard, live, count, timeout, duration)
+            _follow(arriving, heard, live, count, timeout, duration)
     finally:
         heard.tell()
+        arriving.tell(terminal)
     if not heard.frames or (count is not None and heard.frames < count):
         raise errors.NoAnswer(
             f"only {heard.frames} of {count} frames with numbers came" if heard.frames
@@ -55,7 +61,7 @@ def follow(
 
 
 def _follow(
-    receiver: Receiver, heard: Heard, live: LiveView | None,
+    arriving: Arriving, heard: Heard, live: LiveView | None,
     count: int | None, timeout: float | None, duration: float | None,
 ) -> None:  # fmt: skip
     now = time.monotonic()
@@ -64,7 +70,7 @@ def _follow(
     gives_up = never if timeout is None else now + timeout
     drawn = -never
     while heard.frames != count and now < min(ends, gives_up):
-        for datagram in receiver.receive(min(_TICK_S, ends - now, gives_up - now)):
+        for datagram in arriving.receive(min(_TICK_S, ends - now, gives_up - now)):
             if heard.take(datagram) and timeout is not None:
                 gives_up = time.monotonic() + timeout
             if heard.frames == count:

@@ -90,9 +90,10 @@ class Replay:
         for item in items:
             self._advance(item.time_ns, first)
             first = False
-            if self._speed is not None:
-                self._until(self._due())
+            late = None if self._speed is None else self._until(self._due())
             self._put(item.data)
+            if late is not None:
+                self.report.late(late)
 
     def _advance(self, time_ns: int, first: bool) -> None:
         """Count the time since the item before; `_at_ns` never goes back."""
@@ -119,18 +120,19 @@ class Replay:
             self._began = self._clock()
         return self._began + self._at_ns / 1e9 / self._speed
 
-    def _until(self, due: float) -> None:
+    def _until(self, due: float) -> float | None:
+        """Wait; how late it is then (s), None when this computer was held up."""
         now = self._clock()
         if now - due > HELD_UP_S:
             assert self._began is not None
             self.report.held_up += 1
             self._began += now - due
-            return
+            return None
         if due - now > _AWAKE_S:
             self._wait(due - now - _AWAKE_S)
         while (now := self._clock()) < due:
             pass
-        self.report.late(now - due)
+        return now - due
 
     def _put(self, data: bytes) -> None:
         try:

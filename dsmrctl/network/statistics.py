@@ -1,4 +1,4 @@
-"""How regularly frames come: rate, gaps, jitter, for each sender, whatever the clock does meanwhile.
+"""How regularly frames come: rate, gaps, jitter, for each sender, whatever the clock does.
 
 Pure: every time is an argument, and memory is bounded however long it runs. Times of frames are
 those of the computer's clock, which somebody may set: `Steady` makes an even line of them.
@@ -175,7 +175,7 @@ class Statistics:
         self._frames = 0
 
     def take(self, sender: str, time_ns: int, now_ns: int, uptime_ns: int) -> None:
-        """A frame of `sender`, stamped `time_ns`, read now: by the clock and by the uptime, in ns."""
+        """A frame of `sender`, stamped `time_ns`, read now, by the clock and the uptime; ns."""
         came_ns = self._steady.steady(time_ns, now_ns, uptime_ns)
         self._frames += 1
         if self._first_ns is None:

@@ -10,7 +10,7 @@ import struct
 from typing import NamedTuple
 
 _IPV4, _IPV6 = 0x0800, 0x86DD
-_VLAN = (0x8100, 0x88A8)
+_VLAN = (0x8100, 0x88A8, 0x9100)
 _UDP = 17
 # Headers of IPv6 that may stand before UDP's: hop by hop, routing, destination options.
 _BEFORE = (0, 43, 60)
@@ -23,7 +23,7 @@ REASONS = {
     "cut": "cut short when they were caught (tcpdump -s 0 catches all)",
     "other-port": "to another port",
     "other-group": "to another address",
-    "no-time": "without a time",
+    "no-time": "without a time, or with an impossible one",
 }
 
 

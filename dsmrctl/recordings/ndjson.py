@@ -12,14 +12,15 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 from dsmrctl import errors
-from dsmrctl.recordings.item import KINDS, Item, Kind
+from dsmrctl.recordings.item import KINDS, TIMES_NS, Item, Kind
 
 VERSION = 1
 LONGEST_LINE = 1 << 17
 """Bytes: a telegram of 16 KiB with every byte escaped as \\u0000, and its head."""
 
-# A recording of three hundred years; beyond it a time is damaged.
-_LONGEST_S = 1e10
+# Text that grows longer than this by escapes goes as base64, which grows by a third.
+_LONGEST_TEXT = 3 << 15
+_LONGEST_S = TIMES_NS.stop / 1e9
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -34,32 +35,32 @@ def first_line(kind: Kind, started_ns: int) -> bytes:
     started = datetime.fromtimestamp(started_ns // 10**9, UTC)
     text = started.replace(microsecond=started_ns // 1000 % 10**6).isoformat()
     head = {"dsmrctl_recording": VERSION, "kind": kind, "started": text}
-    return _written(head)
+    return json.dumps(head, separators=(",", ":")).encode() + b"\n"
 
 
 def line(item: Item, started_ns: int) -> bytes:
-    """One item as a line; its time is kept to the µs."""
+    """One item as a line, all ASCII; its time is kept to the µs."""
     # From whole µs, so that nothing is rounded twice.
     micros = item.time_ns // 1000 - started_ns // 1000
-    body: dict[str, object] = {"t": micros / 10**6, "from": item.sender}
+    sign, seconds, part = "-" * (micros < 0), *divmod(abs(micros), 10**6)
+    name, text = "data", ""
     try:
-        body["data"] = item.data.decode()
+        text = json.dumps(item.data.decode())
     except UnicodeDecodeError:
-        body["data_b64"] = binascii.b2a_base64(item.data, newline=False).decode()
-    return _written(body)
-
-
-def _written(body: dict[str, object]) -> bytes:
-    text = json.dumps(body, separators=(",", ":"), ensure_ascii=False)
-    # A sender's name may hold halves of characters, which no UTF-8 can say.
-    return text.encode("utf-8", "replace") + b"\n"
+        pass
+    if not text or len(text) > _LONGEST_TEXT:
+        coded = binascii.b2a_base64(item.data, newline=False).decode()
+        name, text = "data_b64", f'"{coded}"'
+    sender = json.dumps(item.sender)
+    return f'{{"t":{sign}{seconds}.{part:06d},"from":{sender},"{name}":{text}}}\n'.encode()
 
 
 class LineReader:
     """Lines in, in any slices; items out.
 
     A bad line is skipped and counted in `skipped`. `kind` and `started_ns` are known once the first
-    line was fed. Raises BadData for a newer version or a line beyond all bounds.
+    line was fed. Raises BadData for a newer version, and for a line beyond all bounds once all
+    items before it were given.
     """
 
     def __init__(self, name: str) -> None:
@@ -69,14 +70,18 @@ class LineReader:
         self.skipped = 0
         self.kind: Kind | None = None
         self.started_ns = 0
+        self._endless: errors.BadData | None = None
 
     def feed(self, data: bytes) -> list[Item]:
         """The items whose lines are whole now."""
+        if self._endless is not None:
+            raise self._endless
         *lines, self._rest = (self._rest + data).split(b"\n")
         if len(self._rest) > LONGEST_LINE:
-            raise errors.BadData(
+            self._rest = b""
+            self._endless = errors.BadData(
                 f"{self._name}: line {self._line + len(lines) + 1} has no end",
-                hint="it is damaged there; what is before it can be had with head",
+                hint="it is damaged there; what is before it was read",
             )
         items: list[Item] = []
         keep = items.append
@@ -90,10 +95,14 @@ class LineReader:
                 keep(item)
             elif each.strip():
                 self.skipped += 1
+        if self._endless is not None and not items:
+            raise self._endless
         return items
 
     def close(self) -> bool:
-        """At the end: whether a torn line was left over, which is no item."""
+        """At the end: whether a torn line was left over, which is no item. Raises as `feed`."""
+        if self._endless is not None:
+            raise self._endless
         torn, self._rest = bool(self._rest.strip()), b""
         return torn
 
@@ -151,10 +160,11 @@ def _read(text: bytes, started_ns: int) -> Item | None:
         if data is None:
             data = binascii.a2b_base64(found["data_b64"], strict_mode=True)
         else:
-            data = data.encode("utf-8", "replace")
+            data = data.encode()
         sender = found.get("from", "")
         if not -_LONGEST_S < seconds < _LONGEST_S or not isinstance(sender, str):
             return None
-        return Item(started_ns + round(seconds * 1e6) * 1000, sender, data)
+        time_ns = started_ns + round(seconds * 1e6) * 1000
+        return Item(time_ns, sender, data) if time_ns in TIMES_NS else None
     except (ValueError, RecursionError, KeyError, TypeError, AttributeError):
         return None

@@ -23,16 +23,17 @@ _PCAP = {
 }
 _SECTION = b"\x0a\x0d\x0d\x0a"
 _ORDERS = {b"\x4d\x3c\x2b\x1a": "<", b"\x1a\x2b\x3c\x4d": ">"}
-_NAME, _RESOLUTION, _OFFSET = 2, 9, 14
+_INTERFACE, _OLD, _SIMPLE, _ENHANCED = 1, 2, 3, 6
+_RESOLUTION, _OFFSET = 9, 14
+_MOST_INTERFACES = 1 << 16
 
 
 class Caught(NamedTuple):
-    """Its time (ns since 1970; None: not said), link type, bytes, and whether all were caught."""
+    """What was caught: its time (ns since 1970; None: not said), link type, bytes."""
 
     time_ns: int | None
     link: int
     data: bytes
-    whole: bool
 
 
 class _Interface(NamedTuple):
@@ -63,9 +64,18 @@ class CaptureReader:
         self._unit_ns = 0  # of a pcap file; 0: it is pcapng, or not known yet
         self._link = 0
         self._interfaces: list[_Interface] = []
+        self._beyond = 0  # bytes still to come of a block nobody needs
+        self._torn = False
 
     def feed(self, data: bytes) -> Iterator[Caught]:
         """What is whole now."""
+        if self._torn:
+            return
+        if self._beyond:
+            over = min(self._beyond, len(data))
+            self._beyond -= over
+            self._offset += over
+            data = data[over:]
         self._rest += data
         at = 0
         try:
@@ -80,7 +90,7 @@ class CaptureReader:
 
     def close(self) -> bool:
         """At the end: whether a torn block was left over."""
-        torn, self._rest = bool(self._rest), b""
+        torn, self._rest = bool(self._rest or self._torn or self._beyond), b""
         return torn
 
     def _next(self, at: int) -> tuple[int, Caught | None] | None:
@@ -88,11 +98,19 @@ class CaptureReader:
         have = len(self._rest) - at
         if have < 12:
             return None
-        if not self._order and not self._rest.startswith(_SECTION, at):
+        if not self._order and not self._starts_section(at):
             return self._begin_pcap(at) if have >= 24 else None
         if self._unit_ns:
             return self._record(at, have)
         return self._block(at, have)
+
+    def _starts_section(self, at: int) -> bool:
+        return self._rest.startswith(_SECTION, at)
+
+    def _zeros(self, have: int) -> tuple[int, None]:
+        """A computer that lost its power leaves zeros where the end was not on the disk yet."""
+        self._torn = True
+        return have, None
 
     def _begin_pcap(self, at: int) -> tuple[int, None]:
         self._order, self._unit_ns = _PCAP[self._rest[at : at + 4]]
@@ -101,28 +119,37 @@ class CaptureReader:
         self._link = link & 0x03FFFFFF
         return 24, None
 
-    def _record(self, at: int, have: int) -> tuple[int, Caught] | None:
+    def _record(self, at: int, have: int) -> tuple[int, Caught | None] | None:
         if have < 16:
             return None
         seconds, part, length, full = struct.unpack_from(self._order + "IIII", self._rest, at)
+        if not (seconds or part or length or full):
+            return self._zeros(have)
         if length > LONGEST:
             raise self._damaged(at)
         if have < 16 + length:
             return None
         data = self._rest[at + 16 : at + 16 + length]
         time_ns = seconds * 10**9 + part * self._unit_ns
-        return 16 + length, Caught(time_ns, self._link, data, length >= full)
+        return 16 + length, Caught(time_ns, self._link, data)
 
     def _block(self, at: int, have: int) -> tuple[int, Caught | None] | None:
-        if self._rest.startswith(_SECTION, at):
+        if self._starts_section(at):
             order = _ORDERS.get(self._rest[at + 8 : at + 12])
             if order is None:
                 raise self._damaged(at)
             self._order = order
             self._interfaces = []
         kind, length = struct.unpack_from(self._order + "II", self._rest, at)
-        if length > LONGEST or length < 12 or length % 4:
+        if not kind and not length:
+            return self._zeros(have)
+        if length < 12 or length % 4:
             raise self._damaged(at)
+        if length > LONGEST:
+            if kind in (_INTERFACE, _OLD, _SIMPLE, _ENHANCED) or self._starts_section(at):
+                raise self._damaged(at)
+            self._beyond = max(0, length - have)
+            return min(length, have), None
         if have < length:
             return None
         (again,) = struct.unpack_from(self._order + "I", self._rest, at + length - 4)
@@ -136,23 +163,25 @@ class CaptureReader:
 
     def _content(self, kind: int, body: bytes) -> Caught | None:
         order = self._order
-        if kind == 1:
+        if kind == _INTERFACE:
+            if len(self._interfaces) >= _MOST_INTERFACES:
+                raise IndexError
             self._interfaces.append(_interface(order, body))
-        elif kind in (2, 6):  # the old form, and the usual
-            number, high, low, length, full = struct.unpack_from(
-                order + ("HxxIIII" if kind == 2 else "IIIII"), body
+        elif kind in (_OLD, _ENHANCED):
+            number, high, low, length, _ = struct.unpack_from(
+                order + ("HxxIIII" if kind == _OLD else "IIIII"), body
             )
             interface = self._interfaces[number]
             units = high << 32 | low
             time_ns = units * interface.multiplied // interface.divided + interface.offset_ns
             if 20 + length > len(body):
                 raise IndexError
-            return Caught(time_ns, interface.link, body[20 : 20 + length], length >= full)
-        elif kind == 3:
+            return Caught(time_ns, interface.link, body[20 : 20 + length])
+        elif kind == _SIMPLE:
             (full,) = struct.unpack_from(order + "I", body)
             interface = self._interfaces[0]
             length = min(full, len(body) - 4, interface.snapped or full)
-            return Caught(None, interface.link, body[4 : 4 + length], length >= full)
+            return Caught(None, interface.link, body[4 : 4 + length])
         return None
 
     def _damaged(self, at: int) -> errors.BadData:

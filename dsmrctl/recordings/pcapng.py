@@ -10,9 +10,10 @@ import struct
 
 from dsmrctl import __version__, errors
 from dsmrctl.recordings.item import Item
+from dsmrctl.terminal.output import safe
 
 _RAW = 101
-_ROOM = 65535 - 28
+_MOST_SENDERS = 1000
 
 
 def section() -> bytes:
@@ -34,21 +35,33 @@ class Datagrams:
     def __init__(self, group: str, port: int) -> None:
         self._to = socket.inet_aton(group)
         self._port = port
+        self._senders: dict[str, tuple[bytes, int]] = {}
 
     def block(self, item: Item, number: int) -> bytes:
         """An item as a block, received by interface `number`. Raises BadData for no ip:port."""
-        host, _, port = item.sender.rpartition(":")
-        try:
-            source, from_port = socket.inet_aton(host), int(port) & 0xFFFF
-        except (OSError, ValueError):
-            raise errors.BadData(f"{item.sender!r} is no IPv4 address with a port") from None
-        datagram = self._datagram(source, from_port, item.data[:_ROOM])
+        source, from_port = self._senders.get(item.sender) or self._sender(item.sender)
+        datagram = self._datagram(source, from_port, item.data)
         length = len(datagram)
         head = struct.pack(
             "<IIIII",
             number, item.time_ns >> 32 & 0xFFFFFFFF, item.time_ns & 0xFFFFFFFF, length, length,
         )  # fmt: skip
         return _block(6, head + datagram)
+
+    def _sender(self, sender: str) -> tuple[bytes, int]:
+        host, _, port = sender.rpartition(":")
+        try:
+            found = socket.inet_aton(host), int(port)
+            if not 0 <= found[1] <= 0xFFFF:
+                raise ValueError
+        except (OSError, ValueError):
+            raise errors.BadData(
+                f"{safe(sender)} is no IPv4 address with a port, which pcapng needs",
+                hint="record as .ndjson or .ndjson.gz",
+            ) from None
+        if len(self._senders) < _MOST_SENDERS:
+            self._senders[sender] = found
+        return found
 
     def _datagram(self, source: bytes, from_port: int, data: bytes) -> bytes:
         length = 8 + len(data)

@@ -1,7 +1,7 @@
 """Recordings made, in a form by the file's suffix. What is whole stays readable whatever happens.
 
-An item goes to the file as it comes; only gzip holds a second of them back, or half of it would
-not be packed at all.
+Whoever writes seldom has each item in the file after `flush`, whoever writes much at most a second
+later. Gzip is made readable to its end about once a second: more often it would pack nothing.
 """
 
 from __future__ import annotations
@@ -16,10 +16,12 @@ from typing import Self
 
 from dsmrctl import errors
 from dsmrctl.recordings import ndjson, pcapng
-from dsmrctl.recordings.item import Item, Kind
+from dsmrctl.recordings.item import LONGEST, Item, Kind
 
 SUFFIXES = (".ndjson", ".ndjson.gz", ".pcapng", ".pcapng.gz")
-_PACKED_S = 1.0
+_ANYWHERE = ("224.0.1.3", 8266)
+_EACH_S = 1.0
+_MOST_WAITING = 1 << 16
 
 
 def create(
@@ -27,10 +29,11 @@ def create(
     kind: Kind,
     *,
     started_ns: int,
-    group: tuple[str, int] = ("224.0.1.3", 8266),
+    nic: str | None = None,
+    group: tuple[str, int] | None = None,
     clock: Callable[[], float] = time.monotonic,
 ) -> RecordingWriter:
-    """A new recording; group: the address and port that frames were sent to, for pcapng.
+    """A new recording. For pcapng: the interface, and the address and port that frames went to.
 
     started_ns: ns since 1970. Raises UsageError for another suffix, Refused when the file is there
     already, and NotFound, Refused or DsmrError where none can be made.
@@ -43,10 +46,16 @@ def create(
             f"{path.name} does not say how to record",
             hint=f"end its name with one of {', '.join(known)}",
         )
+    file = _made(path)
+    pack = zlib.compressobj(wbits=31) if form.endswith(".gz") else None
+    datagrams = pcapng.Datagrams(*(group or _ANYWHERE)) if captured else None
+    return RecordingWriter(path, file, kind, started_ns, pack, datagrams, nic or "", clock)
+
+
+def _made(path: Path) -> int:
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
     try:
-        file = os.open(
-            path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666
-        )
+        return os.open(path, flags, 0o666)
     except FileExistsError:
         raise errors.Refused(
             f"{path} is there already, and nothing is written over",
@@ -56,13 +65,10 @@ def create(
         raise errors.NotFound(f"there is no folder {path.parent}", hint="make it first") from None
     except OSError as error:
         raise errors.Refused(f"cannot write {path}: {(error.strerror or '').lower()}") from None
-    pack = zlib.compressobj(wbits=31) if form.endswith(".gz") else None
-    datagrams = pcapng.Datagrams(*group) if captured else None
-    return RecordingWriter(path, file, kind, started_ns, pack, datagrams, clock)
 
 
 class RecordingWriter:
-    """Takes items; a context manager. `items` counts those that are in the file."""
+    """Takes items; a context manager. `items` counts those taken; after an error those kept."""
 
     def __init__(
         self,
@@ -72,6 +78,7 @@ class RecordingWriter:
         started_ns: int,
         pack: zlib._Compress | None,
         datagrams: pcapng.Datagrams | None,
+        nic: str,
         clock: Callable[[], float],
     ) -> None:
         self.path = path
@@ -80,50 +87,71 @@ class RecordingWriter:
         self._started_ns = started_ns
         self._pack = pack
         self._datagrams = datagrams
-        self._clock = clock
-        self._packed_at = clock()
+        self._nic = nic
         self._nics: dict[str, int] = {}
+        self._clock = clock
+        self._failed: errors.DsmrError | None = None
+        # One piece an item, unless it is packed. Bytes and items up to here are surely whole.
         self._waiting: list[bytes] = []
-        self._written = 0
+        self._size = 0
         self._whole = 0
+        self._whole_items = 0
+        self._put_at = self._packed_at = clock()
         self._add(pcapng.section() if datagrams else ndjson.first_line(kind, started_ns))
         self.flush(packed=True)
 
-    def write(self, item: Item, nic: str = "") -> None:
-        """Take an item; nic: the interface it came in by. Raises BadData for no ip:port."""
+    def write(self, item: Item, nic: str | None = None) -> None:
+        """Take an item; nic: the interface it came in by, for pcapng.
+
+        Raises BadData for what no datagram can hold; DsmrError as `flush`.
+        """
+        if self._failed is not None:
+            raise self._failed
+        if len(item.data) > LONGEST:
+            raise errors.BadData(f"{len(item.data)} bytes are no frame and no telegram")
         if self._datagrams is None:
             self._add(ndjson.line(item, self._started_ns))
         else:
-            number = self._nics.get(nic)
-            if number is None:
-                number = self._nics[nic] = len(self._nics)
-                self._add(pcapng.interface(nic))
-            self._add(self._datagrams.block(item, number))
+            self._add(self._block(self._datagrams, item, self._nic if nic is None else nic))
         self.items += 1
+        if self._size >= _MOST_WAITING or self._clock() - self._put_at >= _EACH_S:
+            self.flush()
+
+    def _block(self, datagrams: pcapng.Datagrams, item: Item, nic: str) -> bytes:
+        number = self._nics.get(nic)
+        if number is not None:
+            return datagrams.block(item, number)
+        block = datagrams.block(item, len(self._nics))
+        self._nics[nic] = len(self._nics)
+        return pcapng.interface(nic) + block
 
     def flush(self, packed: bool = False) -> None:
         """Put what was taken into the file; with `packed` also what gzip holds back.
 
-        Raises DsmrError when the disk is full; then all items before are whole.
+        Raises DsmrError when the disk is full, which says how much was kept.
         """
-        if self._pack is not None:
-            now = self._clock()
-            if packed or now - self._packed_at >= _PACKED_S:
-                self._packed_at = now
-                self._waiting.append(self._pack.flush(zlib.Z_SYNC_FLUSH))
-        self._put()
+        if self._failed is not None:
+            raise self._failed
+        now = self._put_at = self._clock()
+        if self._pack is not None and (packed or now - self._packed_at >= _EACH_S):
+            self._packed_at = now
+            self._waiting.append(self._pack.flush(zlib.Z_SYNC_FLUSH))
+            packed = True
+        self._put(packed)
 
     def close(self) -> None:
         """Write what is left; more than once does no harm. Raises DsmrError."""
         if self._file < 0:
             return
+        if self._pack is not None:
+            self._waiting.append(self._pack.flush(zlib.Z_FINISH))
+        self._put(True)
+        file, self._file = self._file, -1
         try:
-            if self._pack is not None:
-                self._waiting.append(self._pack.flush(zlib.Z_FINISH))
-            self._put()
-        finally:
-            file, self._file = self._file, -1
             os.close(file)
+        except OSError as error:  # a network's disk may say only now that it is full
+            self._failed = self._error(error)
+            raise self._failed from None
 
     def __enter__(self) -> Self:
         return self
@@ -137,32 +165,62 @@ class RecordingWriter:
         except errors.DsmrError:
             pass  # what was raised first says more
 
-    def _add(self, data: bytes) -> None:
-        self._waiting.append(data if self._pack is None else self._pack.compress(data))
+    def _add(self, piece: bytes) -> None:
+        if self._pack is not None:
+            piece = self._pack.compress(piece)
+        self._waiting.append(piece)
+        self._size += len(piece)
 
-    def _put(self) -> None:
-        data, self._waiting = memoryview(b"".join(self._waiting)), []
+    def _put(self, packed: bool) -> None:
+        if not self._waiting:
+            return
+        data = memoryview(b"".join(self._waiting))
+        done = 0
         try:
-            while data:
-                count = os.write(self._file, data)
-                self._written += count
-                data = data[count:]
+            while done < len(data):
+                done += os.write(self._file, data[done:])
         except OSError as error:
-            raise self._stopped(error) from None
-        self._whole = self._written
+            self._stop(done)
+            self._failed = self._error(error)
+            raise self._failed from None
+        self._waiting.clear()
+        self._size = 0
+        self._whole += done
+        if self._pack is None or packed:
+            self._whole_items = self.items
 
-    def _stopped(self, error: OSError) -> errors.DsmrError:
-        """The disk is full, or gone: end the file with its last whole flush."""
+    def _stop(self, done: int) -> None:
+        """End the file behind its last whole item; `done`: bytes that still went in."""
         file, self._file = self._file, -1
+        if self._pack is None:
+            for piece in self._waiting:
+                if len(piece) > done:
+                    break
+                done -= len(piece)
+                self._whole += len(piece)
+                self._whole_items += 1
+            try:
+                os.ftruncate(file, self._whole)
+            except OSError:
+                pass  # the torn end is skipped by whoever reads it
+        # What gzip has of a torn end is read too: it stays, though nobody counted it.
+        self.items = self._whole_items
+        self._waiting.clear()
         try:
-            os.ftruncate(file, self._whole)
+            os.close(file)
         except OSError:
-            pass  # the torn end is skipped by whoever reads it
-        os.close(file)
+            pass
+        if not self._whole:
+            self.path.unlink(missing_ok=True)  # nothing is in it: the name is free again
+
+    def _error(self, error: OSError) -> errors.DsmrError:
         why = (error.strerror or str(error)).lower()
-        if error.errno == errno.ENOSPC:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
             why = "the disk is full"
+        if not self._whole:
+            return errors.DsmrError(f"cannot record in {self.path}: {why}", hint="free some space")
+        least = "at least " if self._pack is not None else ""
         return errors.DsmrError(
-            f"the recording {self.path} ends here: {why}",
-            hint="all before is whole; free some space, and record on into another file",
+            f"{why}: {self.path} ends here, with {least}the first {self.items} of it",
+            hint="free some space, and record on into another file",
         )

@@ -18,7 +18,9 @@ from isolated import bring_loopback_up
 
 def main(tcpdump: str, link: str, path: str, group: str, port: str, *wanted: str) -> None:
     bring_loopback_up()
-    command = [tcpdump, "-i", link, "-U", "-w", path, "--immediate-mode", "udp", "port", port]
+    # It has room for eight of any length there may be, and drops the others; so no longer ones.
+    command = [tcpdump, "-i", link, "-U", "-w", path, "--immediate-mode", "-s", "2000"]
+    command += ["udp", "port", port]
     with (
         subprocess.Popen(command, stderr=subprocess.PIPE) as catching,
         socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sending,
