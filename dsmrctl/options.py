@@ -38,6 +38,14 @@ def _duration(name: str, help_text: str, **more: Any) -> Any:
 
 Json = Annotated[bool, typer.Option("--json", help="Machine-readable: one JSON line a record.")]
 Count = Annotated[int | None, typer.Option("--count", "-n", min=1, help="Stop after so many.")]
+Record = Annotated[
+    Path | None,
+    typer.Option(
+        "--record",
+        metavar="FILE",
+        help="Keep all that comes in FILE: .ndjson, .ndjson.gz; frames also .pcapng.",
+    ),
+]
 Timeout = Annotated[
     float | None,
     _duration("--timeout", "Give up when nothing comes for so long; exit 4 unless enough came."),

@@ -52,5 +52,15 @@ QUANTITIES: tuple[Quantity, ...] = (
     Quantity("frame_age_s", "s", "integer", "seconds since the last good frame"),
 )
 
+# Of a period: a quarter, day, month or year; its `time` is when it began, in local time.
+PERIOD: tuple[Quantity, ...] = (
+    QUANTITIES[0],
+    Quantity("import_wh", "Wh", "integer", "energy imported in the period"),
+    Quantity("export_wh", "Wh", "integer", "energy exported in the period"),
+    Quantity("peak_w", "W", "integer", "highest quarter demand of the period"),
+    Quantity("peak_time", "", "time", "when that quarter began"),
+    Quantity("seen_s", "s", "integer", "seconds of the period that were followed"),
+)
+
 NAMES: tuple[str, ...] = tuple(quantity.name for quantity in QUANTITIES)
 BY_NAME: dict[str, Quantity] = {quantity.name: quantity for quantity in QUANTITIES}

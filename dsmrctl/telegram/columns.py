@@ -129,11 +129,11 @@ def write_parquet(frames: Iterable[polars.DataFrame], file: Path) -> int:
     finally:
         table = polars.concat(kept)
         if table.height:
-            _write(table, file)
+            write_table(table, file)
     return table.height
 
 
-def _write(table: polars.DataFrame, file: Path) -> None:
+def write_table(table: polars.DataFrame, file: Path) -> None:
     """To a new file first: a full disk must not cost the one that was there."""
     if file.is_dir():
         raise IsADirectoryError(errno.EISDIR, "is a directory", str(file))

@@ -1,0 +1,188 @@
+"""dsmrctl log: history kept and shown."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from dsmrctl import errors, options
+from dsmrctl.commands import log_show, reading
+from dsmrctl.terminal.output import Terminal
+
+if TYPE_CHECKING:
+    from dsmrctl.history.recorder import Recorder
+
+app = options.new_app("Keep what the meter says, and show days, months and years.")
+
+LogFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--log",
+        metavar="FILE",
+        envvar="DSMRCTL_LOG",
+        help="The log; without it the user's own.",
+    ),
+]
+FromWhere = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="[SOURCE]",
+        help="frames (those on the network), or telegrams: a serial port, tcp://host:port, a file "
+        "or recording, - or household. Without it: frames.",
+    ),
+]
+
+
+@app.command()
+def record(
+    source: FromWhere = "frames",
+    log: LogFile = None,
+    group: options.Group = None,
+    nic: options.Nic = None,
+    frame_key_file: options.FrameKeyFile = None,
+    count: options.Count = None,
+    timeout: options.Timeout = None,
+    duration: options.Duration = None,
+    dsmr2: options.Dsmr2 = False,
+    meter_key_file: options.MeterKeyFile = None,
+    as_json: options.Json = False,
+) -> int:
+    """Keep every second for 30 days, and quarters for ever, in one SQLite file.
+
+    Written twice a minute and once more at the end: a power cut costs half a minute.
+    Frames carry no export registers, and say only minute and second: the hour is
+    this computer's. Telegrams have all of it. A file may be read again: no second
+    counts twice.
+
+    \b
+    Examples:
+      dsmrctl log record --duration 3s --log frames.db
+      dsmrctl log record meter.raw --log meter.db
+      dsmrctl log record /dev/ttyUSB0
+    """
+    from dsmrctl.history import schema
+    from dsmrctl.history.recorder import Recorder
+
+    terminal = Terminal(as_json)
+    signal.signal(signal.SIGTERM, _terminated)
+    path = log or schema.default_path()
+    with ExitStack() as stack:
+        if source == "frames":
+            key = reading.frame_key(frame_key_file)
+            found = _frames(terminal, stack, group, nic, key, timeout, duration)
+            finish: Callable[[], int] = lambda: errors.DONE  # noqa: E731
+        else:
+            if group or nic or frame_key_file:
+                raise errors.UsageError(
+                    "--group, --nic and --frame-key-file are for frames",
+                    hint="leave them out, or SOURCE",
+                )
+            found, finish = _telegrams(
+                terminal, stack, source, dsmr2, meter_key_file, timeout, duration
+            )
+        recorder = stack.enter_context(Recorder(path, on_note=terminal.note))
+        try:
+            _keep(recorder, found, count)
+        finally:
+            recorder.close()
+            _tell(terminal, recorder, path)
+        if not recorder.taken:
+            if source == "frames":
+                raise errors.NoAnswer("no frame came", hint="dsmrctl listen says more")
+            raise errors.BadData(
+                "no telegram had a time that could be kept", hint="dsmrctl telegram decode shows it"
+            )
+        if count is not None and recorder.taken < count:
+            raise errors.NoAnswer(f"only {recorder.taken} of {count} came")
+        return finish()
+
+
+app.command()(log_show.show)
+
+
+def _terminated(number: int, _: object) -> None:
+    raise SystemExit(128 + number)
+
+
+def _keep(recorder: Recorder, found: Iterator[dict[str, Any]], count: int | None) -> None:
+    for one in found:
+        recorder.take(one)
+        if count is not None and recorder.taken >= count:
+            return
+
+
+def _tell(terminal: Terminal, recorder: Recorder, path: Path) -> None:
+    if terminal.json:
+        terminal.record(
+            {
+                "log": str(path),
+                "taken": recorder.taken,
+                "written": recorder.written,
+                "lost": recorder.lost,
+            }
+        )
+        return
+    new = "" if recorder.written == recorder.taken else f", {recorder.written} of them new"
+    terminal.note(f"{recorder.taken} seconds in {path}{new}")
+    if recorder.lost:
+        terminal.note(f"  {recorder.lost} were lost while the disk was full")
+
+
+def _frames(
+    terminal: Terminal,
+    stack: ExitStack,
+    group: tuple[str, int] | None,
+    nic: str | None,
+    key: bytes | None,
+    timeout: float | None,
+    duration: float | None,
+) -> Iterator[dict[str, Any]]:
+    """The quantities of the first sender's frames, with the hour of this computer's clock."""
+    from dsmrctl.gateway.from_frames import follow
+    from dsmrctl.network import frames, multicast
+
+    address, port = group or (multicast.GROUP, multicast.PORT)
+    receiver = stack.enter_context(multicast.Receiver(address, port, [nic] if nic else None))
+    intake = frames.Intake(key=key)
+    return follow(
+        receiver, intake, timeout, terminal.note, doing="recording", duration=duration, clocked=True
+    )
+
+
+def _telegrams(
+    terminal: Terminal,
+    stack: ExitStack,
+    source: str | None,
+    dsmr2: bool,
+    key_file: str | None,
+    timeout: float | None,
+    duration: float | None,
+) -> tuple[Iterator[dict[str, Any]], Callable[[], int]]:
+    import time
+
+    from dsmrctl.gateway.frame_maker import FrameMaker, NoFrame
+    from dsmrctl.telegram.sources import telegrams
+
+    opened = stack.enter_context(
+        reading.open_telegrams(source, terminal, dsmr2=dsmr2, key=reading.meter_key(key_file))
+    )
+    ends = None if duration is None else time.monotonic() + duration
+    stop = None if ends is None else lambda: time.monotonic() >= ends
+    tally = reading.Tally()
+    maker = FrameMaker()
+
+    def each() -> Iterator[dict[str, Any]]:
+        from dsmrctl.telegram import document
+
+        for telegram in tally.watch(telegrams(opened, timeout=timeout, stop=stop)):
+            try:
+                yield maker.quantities(telegram)
+            except NoFrame:
+                yield document.quantities(telegram)
+
+    return each(), lambda: tally.finish(terminal, opened.name)
