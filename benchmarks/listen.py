@@ -6,6 +6,9 @@ command decodes slower than that: it holds what it has not printed yet, so this 
 swallow, not a pace it must keep: that one is listen.printed_per_s. Where the system allows only a
 small socket buffer (net.core.rmem_max below 4 MiB), a pause of 10 ms already loses some; the
 command then says so on stderr, which is shown here.
+
+Recorded, the same burst goes into a pcapng file beside: what is not in it, byte for byte and in
+order, is lost.
 """
 
 from __future__ import annotations
@@ -14,14 +17,16 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 from benchmarks.runner import Result
 from dsmrctl.firmware.core import frame
 from dsmrctl.network.multicast import Sender
+from dsmrctl.recordings.opening import open_recording
 
 FRAMES = 100_000
 RATE = 50_000
@@ -31,29 +36,50 @@ _PROBE = 1
 
 
 class Round(NamedTuple):
-    """One burst: frames never printed or out of order, the pace sent and the pace printed (1/s)."""
+    """One burst: frames never printed or out of order, the pace sent and the pace printed (1/s).
+
+    unrecorded: frames that the recording does not hold.
+    """
 
     lost: int
     sent_per_s: float
     printed_per_s: float
+    unrecorded: int = 0
 
 
 def measure(quick: bool) -> Iterator[Result]:
     """The worst of several bursts for what was lost, the best for the pace."""
-    wanted = 1 if quick else 5
+    rounds = _rounds(1 if quick else 5, burst)
+    lost = max(each.lost for each in rounds)
+    yield Result("listen.lost_of_100000_at_50000_per_s", lost, "frames", 0, "lower")
+    yield Result("listen.printed_per_s", max(each.printed_per_s for each in rounds), "frames/s")
+    rounds = _rounds(1 if quick else 3, _recorded)
+    lost = max(each.unrecorded for each in rounds)
+    yield Result("listen.lost_of_100000_recorded_pcapng", lost, "frames", 0, "lower")
+
+
+def _rounds(wanted: int, one: Callable[[], Round]) -> list[Round]:
     rounds: list[Round] = []
     for _ in range(2 * wanted):
-        each = burst()
+        each = one()
         # A sender that was held up sent an easier burst: that one proves nothing.
         if each.sent_per_s >= 0.99 * RATE:
             rounds.append(each)
         if len(rounds) == wanted:
-            break
-    else:
-        raise RuntimeError(f"this machine is too busy to send {RATE} frames a second")
-    lost = max(each.lost for each in rounds)
-    yield Result("listen.lost_of_100000_at_50000_per_s", lost, "frames", 0, "lower")
-    yield Result("listen.printed_per_s", max(each.printed_per_s for each in rounds), "frames/s")
+            return rounds
+    raise RuntimeError(f"this machine is too busy to send {RATE} frames a second")
+
+
+def _recorded() -> Round:
+    """A burst that is recorded as well."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "burst.pcapng"
+        each = burst("--record", path)
+        with open_recording(path, port=PORT, group=GROUP) as recording:
+            found = [item.data for item in recording if item.data != _frame(0, _PROBE)]
+    wanted = [_frame(number) for number in range(FRAMES)]
+    unrecorded = 0 if found == wanted else max(1, len(set(wanted) - set(found)))
+    return each._replace(unrecorded=unrecorded)
 
 
 def _frame(number: int, t2_wh: int = 0) -> bytes:
@@ -74,10 +100,10 @@ def send(frames: int, rate: int) -> None:
         sys.stdout.write(f"{clock() - start}\n")
 
 
-def burst(frames: int = FRAMES, rate: int = RATE) -> Round:
-    """One round with a fresh command and a fresh sender."""
+def burst(*more: object, frames: int = FRAMES, rate: int = RATE) -> Round:
+    """One round with a fresh command, with `more` options, and a fresh sender."""
     command = [sys.executable, "-m", "dsmrctl", "listen", "--json", "--timeout", "2s"]
-    command += ["--group", f"{GROUP}:{PORT}", "--nic", "127.0.0.1"]
+    command += ["--group", f"{GROUP}:{PORT}", "--nic", "127.0.0.1", *map(str, more)]
     with subprocess.Popen(command, stdout=subprocess.PIPE) as listening:
         assert listening.stdout is not None
         _await_ready(listening.stdout.fileno())

@@ -23,16 +23,17 @@ from dsmrctl.boards import BOARDS
 from dsmrctl.firmware.core import frame, improv, reader, setting, signature
 from dsmrctl.firmware.lib import mdns, readout, request
 from dsmrctl.flashing import bundle, filesystem, image
-from dsmrctl.quantities import NAMES, QUANTITIES
+from dsmrctl.quantities import NAMES, PERIOD, QUANTITIES
 
 FIRMWARE = ROOT / "dsmrctl" / "firmware"
 TEXT = (ROOT / "docs" / "protocol.md").read_text()
 
 
 def test_every_quantity_stands_in_the_table_with_its_unit() -> None:
-    for quantity in QUANTITIES:
+    table = TEXT.split("## Quantities")[1].split("## ")[0]
+    for quantity in (*QUANTITIES, *PERIOD):
         name = re.sub(r"_l[23]_", "_l1_", quantity.name)
-        rows = [line for line in TEXT.splitlines() if line.startswith("|") and f"`{name}`" in line]
+        rows = [line for line in table.splitlines() if line.startswith("|") and f"`{name}`" in line]
         assert rows, quantity.name
         assert all(f"| {quantity.unit} |" in row or not quantity.unit for row in rows)
 
@@ -45,7 +46,7 @@ def test_the_table_names_no_quantity_that_there_is_not() -> None:
         if line.startswith("| `")
         for name in re.findall(r"`([a-z0-9_]+)`", line.split("|")[1])
     }
-    assert named <= {*NAMES, "l3"}
+    assert named <= {*NAMES, *(one.name for one in PERIOD), "l3"}
 
 
 def test_the_test_vector_is_right_by_another_implementation() -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import time
 from datetime import datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -32,14 +31,6 @@ _SILENT_S = 10.0  # a board that hears nothing for so long switches its outputs 
 Raw = Annotated[
     bool, typer.Option("--raw", help="As it comes, whatever it is; nothing is made of it.")
 ]
-Record = Annotated[
-    Path | None,
-    typer.Option(
-        "--record",
-        metavar="FILE",
-        help="Keep all that comes, refused frames too, in FILE: .ndjson, .ndjson.gz or .pcapng.",
-    ),
-]
 Stats = Annotated[
     bool, typer.Option("--stats", help="How regularly they come, instead of each frame.")
 ]
@@ -58,7 +49,7 @@ def listen(
     layout: options.Layout = None,
     raw: Raw = False,
     frame_key_file: options.FrameKeyFile = None,
-    record: Record = None,
+    record: options.Record = None,
     stats: Stats = False,
     sender: From = None,
     as_json: options.Json = False,

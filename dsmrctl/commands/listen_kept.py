@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 COLUMNS = ("sender", "frames", "per s", "longest s", "gaps", "missing", "p50 ms", "p99 ms")
 _RIGHT = COLUMNS[1:]
 _MOST_NICS = 256
+# Where so many come at once, they go into the file together.
+_MANY = 4
 
 
 class Recorder:
@@ -91,12 +93,15 @@ class Arriving:
         recorder, only = self._recorder, self._only
         if recorder is not None:
             recorder.idle()
-        for datagram in self._receiver.receive(timeout):
+        datagrams = self._receiver.receive(timeout)
+        for datagram in datagrams:
             if only is not None and datagram.sender[0] != only:
                 self.others += 1
                 continue
             if recorder is not None:
                 recorder.take(datagram)
+                if len(datagrams) < _MANY:
+                    recorder.idle()  # what is shown is in the file
             yield datagram
 
     def tell(self, terminal: Terminal) -> None:

@@ -65,9 +65,11 @@ class Steady:
             self._before_ns = offset_ns  # one clock that is led on slowly
         self._offset_ns = offset_ns
         came_ns = time_ns - offset_ns
-        if self._before_ns != offset_ns and not self._possible(came_ns, uptime_ns):
+        if abs(uptime_ns - came_ns) < JUMP_NS:
+            self._before_ns = offset_ns  # just stamped: none of before can follow
+        elif self._possible(time_ns - self._before_ns, uptime_ns):
             came_ns = time_ns - self._before_ns
-        # A stamp that is still nowhere between the last frame and now says nothing.
+        # A stamp that is nowhere between the last frame and now says nothing.
         if not self._possible(came_ns, uptime_ns):
             came_ns = uptime_ns
         if self._last_ns is None or came_ns > self._last_ns:

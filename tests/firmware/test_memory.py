@@ -14,6 +14,9 @@ from dsmrctl import boards
 from dsmrctl.flashing import filesystem
 from dsmrctl.virtual.oled import Display
 
+# Together they take longer than the inner loop has.
+pytestmark = pytest.mark.slow
+
 MOST_RESIDENT = 24 * 1024
 MOST_HELD = 28_672  # of any board, with someone at its page
 

@@ -229,9 +229,10 @@ def test_a_board_that_had_just_started_is_not_taken_for_one_that_fell_back() -> 
     assert watched(board, before).end == "holds"
 
 
+@pytest.mark.slow
 def test_a_restart_is_seen_when_it_runs_for_longer_than_before_too() -> None:
     before = info(OLD_FW, 3) | {"log": ""}
-    outcome = watched(Watched(*[None] * 40, info(OLD_FW, 10)), before)
+    outcome = watched(Watched(*[None] * 20, info(OLD_FW, 10)), before)
     assert outcome.end == "fell back"
 
 

@@ -15,6 +15,9 @@ from hypothesis import strategies as st
 from dsmrctl.virtual import belgian_time, weather
 from dsmrctl.virtual.household import Event, Household, Segment
 
+# Together they take longer than the inner loop has.
+pytestmark = pytest.mark.slow
+
 START = datetime(2026, 6, 14, tzinfo=UTC)
 DAY = 86400
 
