@@ -18,10 +18,12 @@ if TYPE_CHECKING:
 COMMANDS: dict[str, tuple[str, str]] = {
     "telegram": ("The meter", "Read, parse and explain what the meter sends."),
     "serve": ("The meter", "This computer as the interface: telegrams in, frames out."),
+    "log": ("The meter", "Keep what the meter says, and show days, months and years."),
     "listen": ("The network", "Show the frames on the network as they come."),
     "replay": ("The network", "Send a recording onto the network again, at its own times."),
     "discover": ("The network", "Find the boards on the network."),
     "status": ("The network", "The household at a glance: every board's live state."),
+    "doctor": ("The network", "What stands in the way, and what to do next."),
     "flash": ("The boards", "Put a board's firmware onto it, over a serial port."),
     "firmware": (
         "The boards",
@@ -85,7 +87,13 @@ def _root() -> TyperGroup:
             module = importlib.import_module(f"dsmrctl.commands.{self.name}")
             loaded: Any = typer.main.get_command(module.app)
             loaded.name = self.name
-            extra.setdefault("default_map", _by_command(loaded, preferences.defaults()))
+            try:
+                wanted = preferences.defaults()
+            except errors.UsageError:
+                if self.name != "doctor":  # which tells of that, and of what else is wrong
+                    raise
+                wanted = {}
+            extra.setdefault("default_map", _by_command(loaded, wanted))
             return loaded.make_context(info_name, args, parent=parent, **extra)
 
     class Root(TyperGroup):

@@ -123,9 +123,15 @@ class Reading:
         return self.run(terminal, use)
 
     def run(
-        self, terminal: Terminal, use: Callable[[Iterator[Telegram], Source, Tally], None]
+        self,
+        terminal: Terminal,
+        use: Callable[[Iterator[Telegram], Source, Tally], None],
+        on_reject: Callable[[Reject], None] | None = None,
     ) -> int:
-        """Open the source, let `use` take from it, tell what was rejected; the exit code."""
+        """Open the source, let `use` take from it, tell what was rejected; the exit code.
+
+        on_reject: given each reject as it comes, between the telegrams.
+        """
         from dsmrctl.telegram.sources import telegrams
 
         tally = Tally()
@@ -134,8 +140,21 @@ class Reading:
             self.source, terminal, dsmr2=self.dsmr2, follow=self.follow, key=key
         ) as opened:
             found = telegrams(opened, timeout=self.timeout, count=self.count)
+            if on_reject is not None:
+                found = _passing(found, on_reject)
             use(tally.watch(found, self.count), opened, tally)
             return tally.finish(terminal, opened.name, self.strict)
+
+
+def _passing(
+    items: Iterator[Telegram | Reject], on_reject: Callable[[Reject], None]
+) -> Iterator[Telegram | Reject]:
+    from dsmrctl.telegram import Reject
+
+    for item in items:
+        if isinstance(item, Reject):
+            on_reject(item)
+        yield item
 
 
 class Tally:

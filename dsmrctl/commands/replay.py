@@ -11,23 +11,23 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from dsmrctl import errors, options
-from dsmrctl.commands import reading
+from dsmrctl.commands import reading, replay_places
 from dsmrctl.commands.replay_range import Range
 from dsmrctl.terminal.output import Terminal, safe
 
 if TYPE_CHECKING:
+    from dsmrctl.commands.replay_meter import MeterFile
     from dsmrctl.network.reframing import Reframer
     from dsmrctl.network.replaying import Replay, Report
     from dsmrctl.recordings.item import Item
     from dsmrctl.recordings.opening import Recording
 
-_LOOK_S = 2.0
-
 File = Annotated[
     str,
     typer.Argument(
         metavar="FILE",
-        help="A recording: NDJSON, pcap or pcapng, gzipped or not; - for standard input.",
+        help="A recording: NDJSON, pcap or pcapng, gzipped or not; - for standard input. With "
+        "--onto also a file of telegrams as they are.",
     ),
 ]
 Loop = Annotated[bool, typer.Option("--loop", help="Again and again, until Ctrl-C.")]
@@ -67,12 +67,14 @@ Onto = Annotated[
     typer.Option(
         "--onto",
         metavar="PLACE",
-        help="Where telegrams go: pty, tcp://[ADDR:]PORT, or a serial port.",
+        help="Where telegrams go: pty, tcp://[ADDR:]PORT, or a serial port, 8N1 (UNPROVEN: to a "
+        "real interface board, through a programmer in UART mode).",
     ),
 ]
 
 
 def replay(
+    context: typer.Context,
     file: File,
     speed: options.Speed = "1",
     loop: Loop = False,
@@ -94,8 +96,9 @@ def replay(
     """Send a recording onto the network again, at its own times.
 
     Frames stay on this computer unless --nic names a network: there they switch
-    real relays, so it asks when boards are on it. Telegrams go --onto a pseudo
-    terminal, TCP or a serial port instead. At the end it says how late they were.
+    real relays, so it names the boards on it, and asks. Telegrams go --onto a
+    pseudo terminal, TCP or a serial port instead. At the end it says how late
+    they were, and what was not sent.
 
     \b
     Examples:
@@ -104,7 +107,6 @@ def replay(
       dsmrctl replay telegrams.ndjson.gz --onto tcp://8088 --loop
     """
     from dsmrctl.gateway.service import parse_speed
-    from dsmrctl.recordings.opening import open_recording
 
     terminal = Terminal(as_json)
     times = parse_speed(speed)
@@ -112,38 +114,34 @@ def replay(
     if loop and file == "-":
         raise errors.UsageError("standard input comes only once", hint="--loop needs a file")
     key = _key(sign, frame_key_file)
-    path = None if file == "-" else Path(file)
-
-    def opened(note: Callable[[str], None] = lambda _: None) -> Recording:
-        return open_recording(path, on_note=note, port=captured_port)
-
     signal.signal(signal.SIGTERM, _terminated)
     with ExitStack() as stack:
-        first = stack.enter_context(opened(terminal.note))
+        first = stack.enter_context(_opened(file, captured_port, onto, terminal.note))
+        wanted = _Wanted(first, span, count)
+        reframer = None
         if first.kind == "telegrams":
-            if sign or now or nic or group:
+            if sign or now or _typed(context, "nic", "group"):
                 raise errors.UsageError(
                     f"{safe(first.name)} is a recording of telegrams, not of frames",
                     hint="leave out --sign, --now, --nic and --group; dsmrctl serve makes frames",
                 )
-            send: Callable[[bytes], Any] = _outlet(terminal, stack, onto, baud)
-            reframer = None
+            send, finish = replay_places.outlet(terminal, stack, onto, baud)
         else:
             if onto is not None:
                 raise errors.UsageError(
                     f"{safe(first.name)} is a recording of frames: they go onto the network",
                     hint="leave out --onto; --group and --nic say where",
                 )
-            send, reframer = _network(terminal, stack, group, nic, yes, now, key, times)
+            send, finish, reframer = _network(terminal, stack, group, nic, yes, now, key, times)
         player = _player(terminal, send, times, longest_gap)
-        sent = _Sent(first, span, count)
         try:
-            player.run(sent.items(first))
-            while loop and sent.any and not sent.enough:
+            player.run(wanted.items(first))
+            while loop and wanted.any and not wanted.enough:
                 if reframer is not None:
                     reframer.again()
-                with opened() as again:
-                    player.run(sent.items(again))
+                with _opened(file, captured_port, onto) as again:
+                    player.run(wanted.items(again))
+            finish()
         finally:
             _tell(terminal, player.report, first, reframer)
         return _outcome(player.report, first, span)
@@ -152,10 +150,31 @@ def replay(
 app = options.command(replay)
 
 
-class _Sent:
+def _opened(
+    file: str, port: int, onto: str | None, note: Callable[[str], None] = lambda text: None
+) -> Recording | MeterFile:
+    """The recording; where telegrams have a place to go to, also a file of them as they are."""
+    from dsmrctl.recordings.opening import open_recording
+
+    path = None if file == "-" else Path(file)
+    try:
+        return open_recording(path, on_note=note, port=port)
+    except errors.BadData as reason:
+        if path is None or onto is None:
+            raise
+        from dsmrctl.commands.replay_meter import MeterFile
+
+        found = MeterFile(path, note)
+        if found.started_ns:
+            return found
+        found.close()
+        raise reason from None
+
+
+class _Wanted:
     """Which items are meant, and whether there are enough."""
 
-    def __init__(self, recording: Recording, span: Range, count: int | None) -> None:
+    def __init__(self, recording: Recording | MeterFile, span: Range, count: int | None) -> None:
         self.any = False
         self._left = count
         self._from_ns, self._to_ns = span.of(recording.started_ns)
@@ -164,16 +183,22 @@ class _Sent:
     def enough(self) -> bool:
         return self._left == 0
 
-    def items(self, recording: Recording) -> Iterator[Item]:
+    def items(self, recording: Recording | MeterFile) -> Iterator[Item]:
         for item in recording:
             if not self._from_ns <= item.time_ns < self._to_ns:
                 continue
-            if self._left is not None:
-                if self._left == 0:
-                    return
-                self._left -= 1
             self.any = True
             yield item
+            if self._left is not None:
+                self._left -= 1
+                if self._left == 0:
+                    return
+
+
+def _typed(context: typer.Context, *names: str) -> bool:
+    """Whether one was given here; what an environment or preferences say is for all commands."""
+    sources = [context.get_parameter_source(name) for name in names]
+    return any(source is not None and source.name == "COMMANDLINE" for source in sources)
 
 
 def _terminated(number: int, _: object) -> None:
@@ -216,79 +241,34 @@ def _network(
     current: bool,
     key: bytes | None,
     speed: float | None,
-) -> tuple[Callable[[bytes], Any], Reframer]:
-    """Where frames go, and what is changed in them. Asks before real relays switch."""
-    from dsmrctl.network import multicast
+) -> tuple[replay_places.Send, replay_places.Finish, Reframer]:
+    """Where frames go, and what is changed in them."""
     from dsmrctl.network.reframing import Reframer
 
-    address, port = group or (multicast.GROUP, multicast.PORT)
-    here = nic is None and (multicast.is_multicast(address) or address.startswith("127."))
-    if not here:
-        _ask_before_switching(terminal, address, nic, sure)
-    sender = stack.enter_context(multicast.Sender(address, port, nic, ttl=0 if here else 1))
-    where = " on this computer only; --nic NAME sends them on a network" if here else ""
-    terminal.note(f"frames to {address}:{port}{where or (f' on {nic}' if nic else '')}")
+    sender, here = replay_places.network(terminal, stack, group, nic, sure)
     if key is not None and speed != 1 and not here:
         terminal.note(
             "signed faster than the clock: afterwards boards refuse their interface's frames for "
             "as long as was sent ahead"
         )
-    reframer = Reframer(current=current, key=key)
-    return lambda data: sender.send(reframer(data)), reframer
+    reframer = Reframer(current=current, live=speed == 1, key=key)
+    told = key is not None
 
+    def send(data: bytes) -> None:
+        nonlocal told
+        sender.send(reframer(data))
+        if not told and (reframer.kept["signed"] or reframer.kept["old-counter"]):
+            told = True
+            terminal.note(
+                "its frames are signed: boards with a key refuse them, as their counters are old; "
+                "--sign signs anew"
+            )
 
-def _ask_before_switching(terminal: Terminal, address: str, nic: str | None, sure: bool) -> None:
-    """A recording switches real relays. Raises UsageError where nobody can be asked, Refused."""
-    if sure:
-        return
-    from dsmrctl.commands import asking
-    from dsmrctl.network import discovery
-
-    where = nic or f"the way to {address}"
-    heard = discovery.browse(_LOOK_S, nic, foreign=True)
-    names = [one.name for one in heard.boards.values()]
-    names += [f"{one.board} at {one.address}" for one in heard.foreign.values()]
-    if not names:
-        terminal.note(f"no board was found on {where}; who hears the frames switches by them")
-        return
-    shown = ", ".join(safe(name, 40) for name in sorted(names)[:8])
-    more = f" and {len(names) - 8} more" if len(names) > 8 else ""
-    person = asking.Asked(terminal, sure)
-    if not person.sure([f"real boards on {where} switch by what is recorded: {shown}{more}"]):
-        raise errors.Refused("nothing was sent")
-
-
-def _outlet(
-    terminal: Terminal, stack: ExitStack, onto: str | None, baud: int
-) -> Callable[[bytes], Any]:
-    """Where telegrams go. Raises UsageError, Refused, NotFound."""
-    if onto is None:
-        raise errors.UsageError(
-            "telegrams go where?",
-            hint="--onto pty, tcp://8088 or a serial port; dsmrctl serve FILE makes frames of them",
-        )
-    if onto == "pty":
-        from dsmrctl.virtual.meter_outlets import PtyOutlet
-
-        pty = stack.enter_context(PtyOutlet())
-        terminal.note(f"telegrams on {pty.path}")
-        return pty.send
-    if onto.startswith("tcp://"):
-        from dsmrctl.gateway.tcp_feed import TelegramFeed, parse_address
-
-        host, port = parse_address(onto.removeprefix("tcp://"))
-        feed = stack.enter_context(TelegramFeed(host, port))
-        terminal.note(f"telegrams on tcp://{host}:{feed.port}")
-        return feed.send
-    from dsmrctl.virtual.meter_outlets import SerialOutlet
-
-    line = stack.enter_context(SerialOutlet(onto, baud))
-    terminal.note(f"telegrams to {onto} at {baud} bits/s")
-    return line.send
+    return send, lambda: None, reframer
 
 
 def _tell(
-    terminal: Terminal, report: Report, recording: Recording, reframer: Reframer | None
+    terminal: Terminal, report: Report, recording: Recording | MeterFile, reframer: Reframer | None
 ) -> None:
     """At the end, however it came: what was sent, how late, and what was not."""
     from dsmrctl.network import reframing
@@ -323,7 +303,7 @@ def _tell(
             )
 
 
-def _outcome(report: Report, recording: Recording, span: Range) -> int:
+def _outcome(report: Report, recording: Recording | MeterFile, span: Range) -> int:
     """The exit code. Raises BadData when nothing was in it, UsageError when all was left out."""
     if report.sent:
         return errors.DONE

@@ -28,27 +28,76 @@ def read(
     strict: options.Strict = False,
     dsmr2: options.Dsmr2 = False,
     meter_key_file: options.MeterKeyFile = None,
+    record: options.Record = None,
     as_json: options.Json = False,
 ) -> int:
     """Raw telegrams: whole and valid ones only, byte for byte.
 
-    Noise and cut telegrams are left out and counted on stderr.
+    Noise and cut telegrams are left out and counted on stderr. --record keeps the
+    telegrams with their times, to replay them; of a port what was no telegram, too.
 
     \b
     Examples:
       dsmrctl telegram read meter.raw
+      dsmrctl telegram read meter.raw --record telegrams.ndjson.gz
       dsmrctl telegram read /dev/ttyUSB0 --count 10 > ten.txt
     """
     terminal = Terminal(as_json)
+    asked = reading.Reading(source, count, timeout, follow, strict, dsmr2, meter_key_file)
+    return _raw(terminal, asked, record, anonymise=False)
+
+
+@app.command()
+def anonymise(
+    source: options.Source = None,
+    count: options.Count = None,
+    timeout: options.Timeout = None,
+    follow: options.Follow = False,
+    strict: options.Strict = False,
+    dsmr2: options.Dsmr2 = False,
+    meter_key_file: options.MeterKeyFile = None,
+    record: options.Record = None,
+    as_json: options.Json = False,
+) -> int:
+    """Raw telegrams without what names you, to show to others.
+
+    The same quantities, times and valid CRCs; serial numbers and EAN codes are
+    invented, messages empty, unknown values crossed out. Registers and times stay
+    what they were: who knows them already, knows whose they are.
+
+    \b
+    Examples:
+      dsmrctl telegram anonymise meter.raw > shared.raw
+      dsmrctl telegram anonymise meter.raw --record shared.ndjson.gz
+    """
+    terminal = Terminal(as_json)
+    asked = reading.Reading(source, count, timeout, follow, strict, dsmr2, meter_key_file)
+    return _raw(terminal, asked, record, anonymise=True)
+
+
+def _raw(
+    terminal: Terminal, asked: reading.Reading, record: Path | None, *, anonymise: bool
+) -> int:
+    """Telegrams byte for byte or anonymous, and into a recording when one is named."""
 
     def show(telegram: Telegram) -> None:
-        if as_json:
+        if terminal.json:
             terminal.record({"ident": telegram.ident, "crc": telegram.crc, **_data(telegram.raw)})
         else:
             terminal.raw(telegram.raw)
 
-    asked = reading.Reading(source, count, timeout, follow, strict, dsmr2, meter_key_file)
-    return asked.each(terminal, show)
+    if record is None and not anonymise:
+        return asked.each(terminal, show)
+    from dsmrctl.commands.telegram_kept import Keeper
+
+    with Keeper(terminal, record, anonymise) as keeper:
+
+        def use(telegrams: Iterator[Telegram], opened: Source, tally: reading.Tally) -> None:
+            keeper.begin(opened)
+            for telegram in telegrams:
+                show(keeper.take(telegram))
+
+        return asked.run(terminal, use, keeper.reject)
 
 
 @app.command()

@@ -18,19 +18,25 @@ from dsmrctl.recordings.item import Item
 _AWAKE_S = 0.0015
 # A computer that slept, or was held up, does not send the past in one burst.
 HELD_UP_S = 5.0
-# A pause that a person should know of, by the clock of whoever waits.
-LONG_S = 10.0
+# A pause that a person should know of, by the clock of whoever waits; some meters send every 10 s.
+LONG_S = 30.0
+# Captures hold what two processors saw in either order; more than this is a clock set back.
+_SWAPPED_NS = 10**9
+# No system sleeps for centuries, and a recording can be damaged so that it asks for them.
+_SLICE_S = 3600.0
 # Lateness is kept of so many; later ones take the place of others, evenly.
 _KEPT = 1 << 20
 
 
 class Report:
-    """What a replay did: `sent` items, `not_sent` by reason, how late each was."""
+    """What a replay did: `sent` items, `not_sent` by reason, how late each was.
+
+    `set_back`: how often the recording's clock was; `held_up`: how often this computer slept.
+    """
 
     def __init__(self) -> None:
         self.sent = 0
         self.not_sent: Counter[str] = Counter()
-        # Times the recording's clock went back, and times this computer was held up.
         self.set_back = 0
         self.held_up = 0
         self._late = array("d")
@@ -58,7 +64,8 @@ class Replay:
 
     speed: times as fast as they were recorded; None: at once. longest_s: a longer pause in the
     recording is cut to that. on_pause: told of a pause of so many seconds before it is waited for.
-    clock, wait: seconds; tests bring their own.
+    send: answers with the reason when it could not, or raises NetworkDown. clock, wait: seconds;
+    tests bring their own.
     """
 
     def __init__(
@@ -102,7 +109,11 @@ class Replay:
             return
         step = self._step_ns if first else time_ns - self._last_ns
         self._last_ns = time_ns
-        if step < 0:
+        if -_SWAPPED_NS < step < 0:
+            # Overtaken on the way to the file: it goes at once, and the next by the one before.
+            self._last_ns -= step
+            step = 0
+        elif step < 0:
             # The clock was set back then; they came one after the other all the same.
             self.report.set_back += 1
             step = 0
@@ -123,21 +134,24 @@ class Replay:
     def _until(self, due: float) -> float | None:
         """Wait; how late it is then (s), None when this computer was held up."""
         now = self._clock()
-        if now - due > HELD_UP_S:
-            assert self._began is not None
-            self.report.held_up += 1
-            self._began += now - due
-            return None
-        if due - now > _AWAKE_S:
-            self._wait(due - now - _AWAKE_S)
+        while due - now > _AWAKE_S:
+            self._wait(min(due - now - _AWAKE_S, _SLICE_S))
+            now = self._clock()
         while (now := self._clock()) < due:
             pass
-        return now - due
+        if now - due <= HELD_UP_S:
+            return now - due
+        assert self._began is not None
+        self.report.held_up += 1
+        self._began += now - due
+        return None
 
     def _put(self, data: bytes) -> None:
         try:
-            self._send(data)
+            reason = self._send(data)
         except NetworkDown as error:
-            self.report.not_sent[error.message] += 1
+            reason = error.message
+        if isinstance(reason, str):
+            self.report.not_sent[reason] += 1
         else:
             self.report.sent += 1

@@ -159,11 +159,11 @@ def _cannot_open(spec: str, error: OSError) -> errors.DsmrError:
     there = ports()
     if error.errno in (errno.EAGAIN, errno.EBUSY):
         return PortBusy(
-            f"{spec} is used by {_holder(spec) or 'another program'}",
+            f"{spec} is used by {holder(spec) or 'another program'}",
             hint="close it (a serial monitor, another dsmrctl; ModemManager tries new ports too)",
         )
     if error.errno in (errno.EACCES, errno.EPERM):
-        return PortForbidden(f"you may not use {spec}", hint=_permission(spec))
+        return PortForbidden(f"you may not use {spec}", hint=way_in(spec))
     known = any(port.path == spec for port in there)
     if "://" not in spec and not known and not Path(spec).exists():
         names = ", ".join(f"{port.path} ({port.description})" for port in there)
@@ -177,7 +177,8 @@ def _cannot_open(spec: str, error: OSError) -> errors.DsmrError:
     return errors.NotFound(f"cannot open {spec}: {reason}", hint="is it a serial port?")
 
 
-def _permission(spec: str) -> str:
+def way_in(spec: str) -> str:
+    """How this user may be let in to a port that is there; its group is asked of the file."""
     try:
         there = os.stat(spec)  # noqa: PTH116 - on Windows a Path would rewrite the name
         return _way_in(spec, there.st_gid, there.st_mode)
@@ -195,10 +196,10 @@ def _way_in(spec: str, gid: int, mode: int) -> str:
     return f"it belongs to group {group}: sudo usermod -aG {group} $USER, then log in again"
 
 
-def _holder(spec: str) -> str | None:
+def holder(spec: str, proc: Path = Path("/proc")) -> str | None:
     """The program that has `spec` open, as far as Linux lets this user see it."""
     path = os.path.realpath(spec)
-    for link in Path("/proc").glob("[0-9]*/fd/*"):
+    for link in proc.glob("[0-9]*/fd/*"):
         try:
             if os.readlink(link) == path and link.parts[2] != str(os.getpid()):  # noqa: PTH115
                 name = (link.parent.parent / "comm").read_text().strip()

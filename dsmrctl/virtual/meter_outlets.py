@@ -7,6 +7,7 @@ outlet too: many readers over TCP. An outlet drops telegrams rather than hold th
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 import threading
@@ -217,6 +218,20 @@ class PtyOutlet:
         self._rest = raw[self._write(raw) :]
         return True
 
+    def finish(
+        self, timeout: float, clock: Clock = time.monotonic, wait: Wait = time.sleep
+    ) -> bool:
+        """Whether all was read within so many seconds: what is not when it is closed is lost."""
+        deadline = clock() + timeout
+        while True:
+            if self._rest:
+                self._rest = self._rest[self._write(self._rest) :]
+            if not self._rest and not self._unread():
+                return True
+            if clock() >= deadline:
+                return False
+            wait(0.01)
+
     def close(self) -> None:
         """Hang up; readers see the end."""
         if self._master >= 0:
@@ -243,7 +258,7 @@ class SerialOutlet:
 
     An ESP-01 programmer in UART mode plays the meter so to an interface board on the bench
     (UNPROVEN on a real one). A line that is still busy loses whole telegrams: `dropped` counts
-    them. Raises PortAbsent, PortBusy, PortForbidden; `send` raises PortLost.
+    them. Raises PortAbsent, PortBusy, PortForbidden; what sends raises PortLost.
     """
 
     def __init__(self, path: str, baud: int = 115200) -> None:
@@ -251,7 +266,13 @@ class SerialOutlet:
 
         self._port = open_port(path, baud)
         self._port.write_timeout = 2.0
+        # Written to as it is, without waiting: pyserial's own `write` waits, or spins.
+        self._fd: int | None = None
+        if os.name == "posix":
+            with contextlib.suppress(OSError, AttributeError):
+                self._fd = self._port.fileno()
         self._path = path
+        self._rest = b""
         self.dropped = 0
 
     def __enter__(self) -> Self:
@@ -262,20 +283,57 @@ class SerialOutlet:
 
     def send(self, raw: bytes) -> bool:
         """Whether the line had room for the telegram."""
-        from dsmrctl.telegram.ports import PULLED, PortLost
+        if not self._empty():
+            self.dropped += 1
+            return False
+        self._rest = raw[self._write(raw) :]
+        return True
 
-        try:
-            if self._port.out_waiting:
-                self.dropped += 1
+    def finish(
+        self, timeout: float, clock: Clock = time.monotonic, wait: Wait = time.sleep
+    ) -> bool:
+        """Whether all went out within so many seconds."""
+        deadline = clock() + timeout
+        while not self._empty():
+            if clock() >= deadline:
                 return False
-            self._port.write(raw)
-        except PULLED as error:
-            raise PortLost(f"{self._path} is gone: {error}", hint="was the cable pulled?") from None
+            wait(0.01)
         return True
 
     def close(self) -> None:
         """Give the port back."""
-        self._port.close()
+        from dsmrctl.telegram.ports import PULLED
+
+        with contextlib.suppress(*PULLED):
+            self._port.close()
+
+    def _empty(self) -> bool:
+        """Whether all is out; the rest is passed on as far as there is room."""
+        from dsmrctl.telegram.ports import PULLED
+
+        if self._rest:
+            self._rest = self._rest[self._write(self._rest) :]
+        try:
+            return not self._rest and not getattr(self._port, "out_waiting", 0)
+        except PULLED as error:
+            raise self._lost(error) from None
+
+    def _write(self, raw: bytes) -> int:
+        from dsmrctl.telegram.ports import PULLED
+
+        try:
+            if self._fd is None:
+                return self._port.write(raw) or 0
+            return os.write(self._fd, raw)
+        except BlockingIOError:
+            return 0
+        except PULLED as error:
+            raise self._lost(error) from None
+
+    def _lost(self, error: Exception) -> errors.DsmrError:
+        from dsmrctl.telegram.ports import PortLost
+
+        return PortLost(f"{self._path} is gone: {error}", hint="was the cable pulled?")
 
 
 class HouseholdSource(Source):

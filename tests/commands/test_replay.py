@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -13,12 +11,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import BELGIAN
+from conftest import BELGIAN, ROOT
 from ran import Run
 
 from dsmrctl.firmware.core import frame as core
+from dsmrctl.firmware.core import signature
 from dsmrctl.network.multicast import Receiver
 from dsmrctl.recordings.item import Item
+from dsmrctl.recordings.opening import open_recording
 from dsmrctl.recordings.writing import create
 
 START_NS = 1_795_000_000 * 10**9
@@ -132,6 +132,7 @@ def test_ctrl_c_ends_a_loop_with_what_was_sent(recorded: Callable[..., Path]) ->
         (["meter.raw"], 6, "dsmrctl serve reads it"),
         (["telegrams.ndjson"], 2, "--onto pty"),
         (["telegrams.ndjson", "--now", "--onto", "pty"], 2, "leave out --sign, --now"),
+        (["telegrams.ndjson", "--nic", "lo", "--onto", "pty"], 2, "leave out --sign, --now"),
         (["frames.ndjson", "--onto", "pty"], 2, "leave out --onto"),
         (["frames.ndjson", "--sign"], 2, "which key shall sign?"),
         (["frames.ndjson", "--from", "yesterday"], 2, "90s or 2h after its start"),
@@ -160,56 +161,92 @@ def test_what_cannot_be_replayed_is_refused_with_what_to_do(
 
 
 @pytest.mark.slow
-def test_telegrams_come_out_of_a_port_and_of_tcp_byte_for_byte(
-    dsmrctl: Run, recorded: Callable[..., Path]
+def test_a_capture_of_tcpdump_is_heard_again_byte_for_byte(
+    dsmrctl: Run, tmp_path: Path, need: Callable[[str], str]
 ) -> None:
-    import pty
-    import tty
-
-    raw = BELGIAN.read_bytes()
-    path = recorded("telegrams.ndjson.gz", [(n, raw) for n in range(3)], "telegrams")
-    master, slave = pty.openpty()
-    tty.setraw(slave)
-    try:
-        done = dsmrctl("replay", path, "--onto", os.ttyname(slave), "--speed", "50", "--count", "1")
-        assert done.code == 0, done.err
-        got = b""
-        while len(got) < len(raw):
-            got += os.read(master, 65536)
-        assert got == raw
-    finally:
-        os.close(master)
-        os.close(slave)
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    command = [sys.executable, "-m", "dsmrctl", "replay", str(path), "--onto", f"tcp://{port}"]
-    with subprocess.Popen([*command, "--loop", "--speed", "20"], stderr=subprocess.PIPE) as running:
-        deadline = time.monotonic() + 20
-        while True:
-            try:
-                reader = socket.create_connection(("127.0.0.1", port), timeout=5)
-                break
-            except ConnectionRefusedError:
-                assert time.monotonic() < deadline
-                time.sleep(0.05)
-        with reader:
-            got = b""
-            while got.count(raw) < 4:
-                got += reader.recv(65536)
-        running.send_signal(signal.SIGTERM)
-        running.communicate(timeout=10)
-    assert got.startswith(raw * 4)
-    assert running.returncode == 143
+    group, port = "239.255.84.4", 18427
+    wanted = [data for _, data in frames(5)] + [b"\0\xff no frame", b"the last one"]
+    caught = tmp_path / "theirs.pcap"
+    tmp_path.chmod(0o777)
+    alone = [need("unshare"), "-Un", "--map-user=1000", "--map-group=1000", "--keep-caps"]
+    catch = ROOT / "tests" / "recordings" / "catch.py"
+    command = [sys.executable, str(catch), need("tcpdump"), "lo", str(caught), group, str(port)]
+    subprocess.run([*alone, *command, *(data.hex() for data in wanted)], check=True, timeout=30)
+    with Receiver(group, port, ["127.0.0.1"]) as receiver:
+        done = dsmrctl(
+            *("replay", caught, "--captured-port", port, "--speed", "max", "--json"),
+            *("--group", f"{group}:{port}"),
+        )
+        found = [data for data in heard(receiver) if data != b"end"]
+    assert done.code == 0, done.err
+    assert found == wanted
+    other = dsmrctl("replay", caught, "--group", f"{group}:{port}")
+    assert other.code == 6
+    assert "--captured-port names" in other.err
 
 
 @pytest.mark.slow
-def test_no_network_named_is_this_computer_and_a_named_one_is_asked_about(
+def test_listen_records_what_a_recording_replays(
+    dsmrctl: Run, recorded: Callable[..., Path], tmp_path: Path
+) -> None:
+    sent = [data for _, data in frames(60)]
+    sent[20:20] = [b"\0\xff no frame", b""]
+    wanted = [(n / 50, data) for n, data in enumerate(sent)]
+    path = recorded("first.pcapng", wanted)
+    again = tmp_path / "again.ndjson.gz"
+    listen = [sys.executable, "-m", "dsmrctl", "listen", "--raw", "--record", str(again)]
+    listen += ["--group", f"{GROUP}:18428", "--count", "60", "--timeout", "20s"]
+    with subprocess.Popen([*listen, "--nic", "lo"], stdout=subprocess.DEVNULL) as listening:
+        deadline = time.monotonic() + 20
+        while not any(":47FC" in line for line in sockets()):
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        done = dsmrctl("replay", path, "--speed", "20", "--group", f"{GROUP}:18428")
+        assert listening.wait(20) == 0
+    assert done.code == 0, done.err
+    with open_recording(again) as recording:
+        assert [item.data for item in recording] == sent
+
+
+def sockets() -> list[str]:
+    """The UDP sockets of this network; the port is in hex (18428: 47FC)."""
+    return Path("/proc/net/udp").read_text().splitlines()
+
+
+@pytest.mark.slow
+def test_a_signed_recording_says_that_boards_refuse_it_and_signs_anew(
+    dsmrctl: Run, recorded: Callable[..., Path], tmp_path: Path
+) -> None:
+    key = b"an invented frame key"
+    (tmp_path / "key").write_bytes(key + b"\n")
+    old = [
+        (n, signature.sign(core.build((n, 0, 351, 0, 1, 5, n, 0, 0, 0)), key, 1000 + n))
+        for n in range(9)
+    ]
+    path = recorded("signed.ndjson", old)
+    where = ("--group", f"{GROUP}:18429", "--speed", "max")
+    with Receiver(GROUP, 18429, ["127.0.0.1"]) as receiver:
+        plain = dsmrctl("replay", path, *where)
+        assert [data for _, data in old] == heard(receiver)
+        anew = dsmrctl("replay", path, *where, "--sign", "--frame-key-file", "key")
+        gate = signature.Gate(key, 2000)
+        assert [gate.take(data).values[:1] for data in heard(receiver)] == [(n,) for n in range(9)]
+    assert plain.err.count("boards with a key refuse them, as their counters are old") == 1
+    assert "--sign signs anew" in plain.err
+    assert anew.code == 0
+    assert "refuse" not in anew.err.replace("boards refuse frames signed by the clock", "")
+    assert key.decode() not in anew.err + anew.out
+
+
+@pytest.mark.slow
+def test_no_network_named_is_this_computer_and_loopback_needs_no_question(
     dsmrctl: Run, recorded: Callable[..., Path]
 ) -> None:
     path = recorded("frames.ndjson", frames(2))
-    here = dsmrctl("replay", path, "--speed", "max", "--group", f"{GROUP}:18426")
+    where = ("--speed", "max", "--group", f"{GROUP}:18426")
+    here = dsmrctl("replay", path, *where)
     assert "on this computer only; --nic NAME sends them on a network" in here.err
-    there = dsmrctl("replay", path, "--speed", "max", "--nic", "lo", "--group", f"{GROUP}:18426")
-    assert there.code == 0
-    assert "no board was found on lo" in there.err
+    assert dsmrctl("replay", path, *where, "--nic", "lo").code == 0
+    none = dsmrctl("replay", path, *where, "--nic", "nowhere0")
+    assert none.code == 3
+    assert "no network 'nowhere0'" in none.err

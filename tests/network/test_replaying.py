@@ -1,25 +1,21 @@
-"""The engine of replay, by a clock that is not waited for; frames made current and signed."""
+"""The engine of replay, by a clock that is not waited for."""
 
 from __future__ import annotations
 
 import itertools
-import json
-from collections.abc import Iterator
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dsmrctl.firmware.core import frame as core
-from dsmrctl.firmware.core.signature import Gate
 from dsmrctl.network.multicast import NetworkDown, Receiver, Sender
 from dsmrctl.network.reframing import Reframer
 from dsmrctl.network.replaying import HELD_UP_S, Replay
 from dsmrctl.recordings.item import Item
+from dsmrctl.recordings.opening import open_recording
+from dsmrctl.recordings.writing import create
 
 START_NS = 1_795_000_000 * 10**9
-KEY = b"an invented key!"
-NOW = 1_795_000_000.0
 
 
 class Clock:
@@ -157,84 +153,93 @@ def test_bytes_come_as_they_were_recorded(data: list[bytes]) -> None:
     assert heard == data
 
 
-# --- frames made fit ------------------------------------------------------------------------------
+def test_a_meter_that_sends_every_ten_seconds_makes_no_pauses() -> None:
+    told: list[float] = []
+    played(items(0, 10, 20, 30, 61), Clock(), on_pause=told.append)
+    assert told == [31.0]
 
 
-def frames(version: int = 2, count: int = 5, first: int = 59 * 60 + 58) -> Iterator[bytes]:
-    for n in range(count):
-        minute, second = divmod((first + n) % 3600, 60)
-        yield core.build((n, 0, 351, 0, 1, minute, second, 0, 0, 0), version)
+def test_what_overtook_another_on_the_way_to_the_file_moves_no_deadline() -> None:
+    # As two processors write into one capture: each pair a millisecond in the wrong order.
+    swapped = [at for n in range(50) for at in (n + 0.001, n)]
+    sent, replay = played(items(*swapped), Clock())
+    assert replay.report.set_back == 0
+    assert sent[-2:] == pytest.approx([49, 49], abs=1e-3)
 
 
-def reframer(**more: object) -> Reframer:
-    return Reframer(now=lambda: NOW, offset_s=lambda at: 3600, **more)  # type: ignore[arg-type]
+def test_a_damaged_time_asks_no_system_to_sleep_for_centuries() -> None:
+    slept: list[float] = []
+    clock = Clock()
+    replay = Replay(
+        lambda data: None,
+        speed=0.001,
+        clock=clock,
+        wait=lambda seconds: (slept.append(seconds), clock.wait(seconds)),  # type: ignore[arg-type,func-returns-value]
+    )
+    replay.run(items(0, 3600))
+    assert max(slept) <= 3600
+    assert sum(slept) == pytest.approx(3_600_000, abs=1)
 
 
-@pytest.mark.parametrize("version", [1, 2])
-def test_the_first_becomes_now_and_the_others_move_along(version: int) -> None:
-    change = reframer(current=True)
-    found = [core.read(change(data)) for data in frames(version)]
-    # 1 795 000 000 s is 11:06:40 UTC.
-    assert [(f.minute, f.second) for f in found] == [(6, 40 + n) for n in range(5)]
-    assert [f.import_t1_wh for f in found] == list(range(5))
-    change.again()
-    assert core.read(change(next(frames(version)))).second == 40
+def test_a_computer_that_slept_while_it_waited_makes_no_record_of_lateness() -> None:
+    clock = Clock()
+    sent: list[float] = []
+    waits = itertools.count(1)
+
+    def wait(seconds: float) -> None:
+        clock.wait(seconds + (7200 if next(waits) == 3 else 0))
+
+    replay = Replay(lambda data: sent.append(clock.now), clock=clock, wait=wait)
+    replay.run(items(*range(8)))
+    gaps = [round(b - a) for a, b in itertools.pairwise(sent)]
+    assert gaps == [1, 1, 7201, 1, 1, 1, 1]
+    assert replay.report.held_up == 1
+    assert (replay.report.late_ms(1.0) or 0) < 1
+
+
+def test_a_line_that_takes_nothing_says_why() -> None:
+    clock = Clock()
+    replay = Replay(
+        lambda data: "nobody read them in time" if data == b"1" else None,
+        clock=clock,
+        wait=clock.wait,
+    )
+    replay.run(items(0, 1, 2))
+    assert replay.report.sent == 2
+    assert replay.report.not_sent == {"nobody read them in time": 1}
 
 
 @given(
-    st.lists(st.integers(0, 999999999), min_size=2, max_size=2),
-    st.integers(0, 3599),
-    st.lists(st.integers(0, 9999), max_size=6),
-    st.sampled_from(["", " ", "\t", "\n  "]),
-    st.text(max_size=10),
+    st.lists(
+        st.one_of(st.binary(max_size=900), st.integers(0, 99).map(lambda n: b'{"dsmr":[%d]}' % n)),
+        min_size=1,
+        max_size=20,
+    ),
+    st.sampled_from([".ndjson", ".ndjson.gz", ".pcapng"]),
+    st.sampled_from([".ndjson", ".ndjson.gz", ".pcapng"]),
 )
-def test_only_minute_and_second_become_others(
-    registers: list[int], clock: int, tail: list[int], blank: str, other: str
+def test_recorded_replayed_and_recorded_again_is_the_same_byte_for_byte(
+    tmp_path_factory: pytest.TempPathFactory, wanted: list[bytes], first: str, second: str
 ) -> None:
-    minute, second = divmod(clock, 60)
-    numbers = [*registers, 1, 2, 1, minute, second, *tail]
-    array = f"[{blank}" + f"{blank},{blank}".join(map(str, numbers)) + f"{blank}]"
-    text = json.dumps({"x": other})[:-1] + f',{blank}"dsmr"{blank}:{blank}{array}}}'
-    data = text.encode("utf-8", "surrogatepass")
-    change = reframer(current=True)
-    made = change(data)
-    if change.kept:
-        assert made == data
-        return
-    before, after = json.loads(data), json.loads(made)
-    assert after["dsmr"][5:7] == [6, 40]
-    assert after["dsmr"][:5] + after["dsmr"][7:] == before["dsmr"][:5] + before["dsmr"][7:]
-    assert after["x"] == before["x"]
-    assert len(data) - len(made) in range(-2, 3)
-
-
-@pytest.mark.parametrize("step", [0, 1, 7])
-def test_signed_frames_are_each_newer_than_the_last(step: int) -> None:
-    now = NOW
-    change = Reframer(key=KEY, now=lambda: now, offset_s=lambda at: 0)
-    gate = Gate(KEY)
-    for data in frames(count=20):
-        made = change(data)
-        assert gate.take(made).values == core.read(data).values
-        now += step
-    assert change.ahead_s == (19 if step == 0 else 0)
-
-
-def test_a_signed_frame_is_signed_anew_or_left_alone() -> None:
-    signed = [Reframer(key=b"somebody else's key", now=lambda: NOW - 9e6)(d) for d in frames()]
-    change = reframer(current=True, key=KEY)
-    gate = Gate(KEY)
-    assert [gate.take(change(data)).second for data in signed] == [40, 41, 42, 43, 44]
-    assert not change.kept
-    change = reframer(current=True)
-    assert [change(data) for data in signed] == signed
-    assert change.kept == {"signed": 5}
-
-
-def test_what_is_no_frame_goes_as_it_was() -> None:
-    change = reframer(current=True, key=KEY)
-    for data in (b"", b"hello", b'{"dsmr":[1]}', b"\xff" * 600):
-        assert change(data) == data
-    old = next(frames(version=1))
-    assert core.read(change(old)).second == 40
-    assert change.kept == {"no-frame": 4, "version-1": 1}
+    folder = tmp_path_factory.mktemp("again")
+    group, port = "239.255.84.2", 18413
+    with create(folder / f"a{first}", "frames", started_ns=START_NS) as writer:
+        for n, data in enumerate(wanted):
+            writer.write(Item(START_NS + n * 10**6, "10.0.0.1:1", data))
+    with (
+        Receiver(group, port, ["127.0.0.1"]) as receiver,
+        Sender(group, port, ttl=0) as sender,
+        open_recording(folder / f"a{first}") as recording,
+        create(folder / f"b{second}", "frames", started_ns=START_NS, group=(group, port)) as writer,
+    ):
+        reframe = Reframer()
+        Replay(lambda data: sender.send(reframe(data)), speed=1000.0).run(recording)
+        heard = 0
+        while heard < len(wanted):
+            batch = receiver.receive(2.0)
+            assert batch
+            heard += len(batch)
+            for each in batch:
+                writer.write(Item(each.time_ns, f"127.0.0.1:{each.sender[1]}", each.data))
+    with open_recording(folder / f"b{second}", port=port) as again:
+        assert [item.data for item in again] == wanted
