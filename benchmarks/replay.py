@@ -2,7 +2,8 @@
 
 Both send the same recording over loopback, the program's engine from the file as `dsmrctl replay`
 does, the bare loop from a list in memory: it sleeps until 1.5 ms before the deadline and watches
-the rest, and there is nothing else in it. They take turns.
+the rest, and there is nothing else in it. They take turns frame by frame, half a period apart: a
+processor that somebody else takes for some milliseconds makes either late, and neither more.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ _AWAKE_S = 0.0015
 
 
 def measure(quick: bool) -> Iterator[Result]:
-    """The best of several rounds each: what else runs here makes both late."""
+    """The best of several rounds: what else runs here makes both late."""
     count, rounds = (200, 3) if quick else (500, 6)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "frames.ndjson"
@@ -41,42 +42,48 @@ def measure(quick: bool) -> Iterator[Result]:
         with create(path, "frames", started_ns=0) as writer:
             for item in found:
                 writer.write(item)
-        ours: list[tuple[float, float]] = []
-        bare: list[tuple[float, float]] = []
-        for _ in range(rounds):
-            bare.append(_bare(found))
-            ours.append(_ours(path, count))
-    yield Result("replay.late_p50_ms_at_100x", min(p50 for p50, _ in ours), "ms")
-    yield Result("replay.late_p99_ms_at_100x", min(p99 for _, p99 in ours), "ms")
-    yield Result("replay.bare_loop_late_p99_ms_at_100x", min(p99 for _, p99 in bare), "ms")
-    ratio = min(p99 for _, p99 in ours) / min(p99 for _, p99 in bare)
-    yield Result("replay.late_p99_vs_bare_loop_at_100x", ratio, "x", 1.5, "lower")
+        # Of all rounds the one in which the two together were least disturbed.
+        ours, bare = min(
+            (_turns(path, found) for _ in range(rounds)), key=lambda both: both[0][1] + both[1][1]
+        )
+    yield Result("replay.late_p50_ms_at_100x", ours[0], "ms")
+    yield Result("replay.late_p99_ms_at_100x", ours[1], "ms")
+    yield Result("replay.bare_loop_late_p99_ms_at_100x", bare[1], "ms")
+    yield Result("replay.late_p99_vs_bare_loop_at_100x", ours[1] / bare[1], "x", 1.5, "lower")
 
 
-def _ours(path: Path, count: int) -> tuple[float, float]:
-    reframer = Reframer()
-    with Sender(GROUP, PORT, ttl=0) as sender, open_recording(path) as recording:
-        late = _Late(lambda data: sender.send(reframer(data)))
-        Replay(late.send, speed=SPEED).run(recording)
-    return late.told(count)
-
-
-def _bare(found: list[Item]) -> tuple[float, float]:
+def _turns(path: Path, found: list[Item]) -> tuple[tuple[float, float], tuple[float, float]]:
+    """(p50, p99) in ms of the engine, and of the bare loop that runs between its frames."""
+    clock = time.perf_counter
     to = (GROUP, PORT)
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sending:
+    began: float | None = None
+    with (
+        Sender(GROUP, PORT, ttl=0) as sender,
+        open_recording(path) as recording,
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sending,
+    ):
         sending.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, socket.inet_aton("127.0.0.1"))
         sending.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_TTL, 0)
-        late = _Late(lambda data: sending.sendto(data, to))
-        clock = time.perf_counter
-        began = clock()
-        for item in found:
-            due = began + item.time_ns / 1e9 / SPEED
+        reframer = Reframer()
+        ours = _Late(lambda data: sender.send(reframer(data)))
+        bare = _Late(lambda data: sending.sendto(data, to))
+        left = iter(found)
+
+        def send(data: bytes) -> None:
+            nonlocal began
+            ours.send(data)
+            if began is None:
+                began = clock()
+            item = next(left)
+            due = began + (item.time_ns / 1e9 + 0.5) / SPEED
             if due - clock() > _AWAKE_S:
                 time.sleep(due - clock() - _AWAKE_S)
             while clock() < due:
                 pass
-            late.send(item.data)
-    return late.told(len(found))
+            bare.send(item.data)
+
+        Replay(send, speed=SPEED).run(recording)
+    return ours.told(len(found)), bare.told(len(found))
 
 
 class _Late:

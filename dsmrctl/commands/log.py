@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -16,6 +17,8 @@ from dsmrctl.terminal.output import Terminal
 
 if TYPE_CHECKING:
     from dsmrctl.history.recorder import Recorder
+    from dsmrctl.telegram.archive import Block
+    from dsmrctl.telegram.sources import Source
 
 app = options.new_app("Keep what the meter says, and show days, months and years.")
 
@@ -72,28 +75,40 @@ def record(
     signal.signal(signal.SIGTERM, _terminated)
     path = log or schema.default_path()
     with ExitStack() as stack:
+        finish: Callable[[], int] = lambda: errors.DONE  # noqa: E731
+        blocks: Iterator[Block] | None = None
+        found: Iterator[dict[str, Any]] = iter(())
         if source == "frames":
             key = reading.frame_key(frame_key_file)
             found = _frames(terminal, stack, group, nic, key, timeout, duration)
-            finish: Callable[[], int] = lambda: errors.DONE  # noqa: E731
         else:
             if group or nic or frame_key_file:
                 raise errors.UsageError(
                     "--group, --nic and --frame-key-file are for frames",
                     hint="leave them out, or SOURCE",
                 )
-            found, finish = _telegrams(
-                terminal, stack, source, dsmr2, meter_key_file, timeout, duration
+            opened = stack.enter_context(
+                reading.open_telegrams(
+                    source, terminal, dsmr2=dsmr2, key=reading.meter_key(meter_key_file)
+                )
             )
+            tally = reading.Tally()
+            finish = partial(tally.finish, terminal, opened.name)
+            if source and not opened.live and opened.key is None and count is None:
+                blocks = _blocks(source, opened, tally)
+            found = _live(opened, tally, timeout, duration)
         recorder = stack.enter_context(Recorder(path, on_note=terminal.note))
         try:
-            _keep(recorder, found, count)
+            _keep(recorder, found, blocks, count)
         finally:
-            recorder.close()
-            _tell(terminal, recorder, path)
+            try:
+                recorder.close()
+            finally:
+                _tell(terminal, recorder, path)
         if not recorder.taken:
             if source == "frames":
                 raise errors.NoAnswer("no frame came", hint="dsmrctl listen says more")
+            finish()
             raise errors.BadData(
                 "no telegram had a time that could be kept", hint="dsmrctl telegram decode shows it"
             )
@@ -109,11 +124,34 @@ def _terminated(number: int, _: object) -> None:
     raise SystemExit(128 + number)
 
 
-def _keep(recorder: Recorder, found: Iterator[dict[str, Any]], count: int | None) -> None:
+def _keep(
+    recorder: Recorder,
+    found: Iterator[dict[str, Any]],
+    blocks: Iterator[Block] | None,
+    count: int | None,
+) -> None:
+    """All that is found, or as fast as it goes an archive's blocks."""
+    if blocks is not None:
+        from dsmrctl.history.telegrams import of_block
+
+        for block in blocks:
+            for utc, offset_s, values in of_block(block):
+                recorder.take_row(utc, offset_s, values)
+        return
     for one in found:
         recorder.take(one)
         if count is not None and recorder.taken >= count:
             return
+
+
+def _blocks(source: str, opened: Source, tally: reading.Tally) -> Iterator[Block] | None:
+    """A file by the block, when numpy is there and its meter is of the usual kind."""
+    from dsmrctl.telegram import columns
+
+    if source == "-" or not _by_tariff(source):
+        return None
+    blocks = columns.blocks_of(opened)
+    return None if blocks is None else tally.watch_blocks(blocks)
 
 
 def _tell(terminal: Terminal, recorder: Recorder, path: Path) -> None:
@@ -154,35 +192,30 @@ def _frames(
     )
 
 
-def _telegrams(
-    terminal: Terminal,
-    stack: ExitStack,
-    source: str | None,
-    dsmr2: bool,
-    key_file: str | None,
-    timeout: float | None,
-    duration: float | None,
-) -> tuple[Iterator[dict[str, Any]], Callable[[], int]]:
+def _live(
+    opened: Source, tally: reading.Tally, timeout: float | None, duration: float | None
+) -> Iterator[dict[str, Any]]:
+    """The quantities of telegrams as they come."""
     import time
+    from datetime import datetime
 
-    from dsmrctl.gateway.frame_maker import FrameMaker, NoFrame
+    from dsmrctl.history.telegrams import of_telegram
     from dsmrctl.telegram.sources import telegrams
 
-    opened = stack.enter_context(
-        reading.open_telegrams(source, terminal, dsmr2=dsmr2, key=reading.meter_key(key_file))
-    )
     ends = None if duration is None else time.monotonic() + duration
     stop = None if ends is None else lambda: time.monotonic() >= ends
-    tally = reading.Tally()
-    maker = FrameMaker()
+    now = (lambda: datetime.now().astimezone()) if opened.live else None
+    for telegram in tally.watch(telegrams(opened, timeout=timeout, stop=stop)):
+        yield of_telegram(telegram, now)
 
-    def each() -> Iterator[dict[str, Any]]:
-        from dsmrctl.telegram import document
 
-        for telegram in tally.watch(telegrams(opened, timeout=timeout, stop=stop)):
-            try:
-                yield maker.quantities(telegram)
-            except NoFrame:
-                yield document.quantities(telegram)
+def _by_tariff(source: str) -> bool:
+    """Whether the first telegram of a file has its registers by tariff."""
+    from dsmrctl.history.telegrams import by_tariff
+    from dsmrctl.telegram import Reject
+    from dsmrctl.telegram.sources import open_source, telegrams
 
-    return each(), lambda: tally.finish(terminal, opened.name)
+    with open_source(source) as opened:
+        found = (item for item in telegrams(opened) if not isinstance(item, Reject))
+        first = next(found, None)
+    return first is not None and by_tariff(first)

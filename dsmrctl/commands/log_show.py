@@ -316,7 +316,9 @@ def _page(
     up, down, unit = _heights(slots, by)
     fancy = console.encoding.lower().startswith("utf")
     terminal.line(title)
-    for line in chart.columns(up, down, labels, unit, width=console.width, fancy=fancy):
+    peak = _peak(slots)
+    mark = None if peak is None else (peak, f"{_peak_w(slots[peak])} W")
+    for line in chart.columns(up, down, labels, unit, width=console.width, fancy=fancy, mark=mark):
         terminal.line(line)
     terminal.line(_summary(whole, periods, slots))
 
@@ -353,6 +355,16 @@ def _summary(
     return text
 
 
+def _peak(slots: Sequence[Period | None]) -> int | None:
+    """Where the highest quarter is; of two alike the first."""
+    found = max(range(len(slots)), key=lambda n: _peak_w(slots[n]), default=None)
+    return None if found is None or not _peak_w(slots[found]) else found
+
+
+def _peak_w(one: Period | None) -> int:
+    return 0 if one is None else one.peak_w or 0
+
+
 def _draw(
     path: Path, periods: list[Period], by: By, first: dt.date, until: dt.date, title: str
 ) -> None:
@@ -360,8 +372,7 @@ def _draw(
 
     slots, labels = _slots(periods, by, first, until)
     up, down, unit = _heights(slots, by)
-    peaks = [(one.peak_w, -n) for n, one in enumerate(slots) if one and one.peak_w is not None]
-    peak = -max(peaks)[1] if peaks else None
+    peak = _peak(slots)
     most = max((value for value in up if value is not None), default=0)
     text = picture.columns(
         f"{title}: import and export",

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from dsmrctl.network.household import Member
 
 WAIT_S = 4.0
+# A meter may send every 10 s: who just started has had no chance yet.
+_YOUNG_S = 15
 
 
 def check(
@@ -47,6 +49,10 @@ def _listed(members: list[Member]) -> str:
 
 def _ids(members: list[Member]) -> list[str]:
     return [safe(one.seen.board.id, 20) for one in members]
+
+
+def _young(member: Member) -> bool:
+    return member.seen.uptime_s is not None and member.seen.uptime_s < _YOUNG_S
 
 
 def _answers(members: list[Member]) -> Finding:
@@ -82,7 +88,7 @@ def absent(census: Census, before: Sequence[Found]) -> Finding:
 def _telegrams(members: list[Member]) -> Finding:
     from dsmrctl.telegram.sources import NOTHING_CAME
 
-    ill = [one for one in members if one.frames == "no telegrams"]
+    ill = [one for one in members if one.frames == "no telegrams" and not _young(one)]
     if not ill:
         return ok("board-telegrams", "each interface reads its meter")
     return trouble(
@@ -103,7 +109,7 @@ def _key(members: list[Member]) -> Finding:
 
 
 def _frames(members: list[Member]) -> Finding:
-    ill = [one for one in members if one.frames in ("none", "late")]
+    ill = [one for one in members if one.frames in ("none", "late") and not _young(one)]
     if not ill:
         readers = sum(one.frames == "ok" for one in members)
         return ok("board-frames", f"{readers} boards hear frames", boards=readers)

@@ -132,14 +132,20 @@ def judge(
     )
 
 
-def against_ours(name: str, behind_s: float, by: str) -> Finding:
-    """The meter's clock against ours, as `by` tells it; positive: the meter's is behind."""
+def against_ours(name: str, behind_s: float, by: str, invented: bool = False) -> Finding:
+    """The meter's clock against ours, as `by` tells it; positive: the meter's is behind.
+
+    invented: it comes from this computer itself, where a demo or a replay has a time of its own.
+    """
     size = abs(behind_s)
     data = {"behind_s": round(behind_s, 1), "by": by}
     if size <= NOTE_S:
         return ok(name, f"this computer's clock is the meter's ({by})", **data)
-    way = "behind" if behind_s > 0 else "ahead"
+    way = "behind" if behind_s > 0 else "ahead of"
     told = f"the meter's clock is {_long(size)} {way} this computer's ({by})"
+    if invented:
+        told += ", from this computer itself"
+        return note(name, told, "a demo or a replay (--now makes it current)? then it may", **data)
     mend = (
         "timedatectl shows whether this computer's clock is set by the network; if not: "
         "sudo timedatectl set-ntp true. If it is right, the meter's is not: tell the grid operator"

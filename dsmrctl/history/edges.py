@@ -10,9 +10,14 @@ from __future__ import annotations
 
 from typing import Literal, NamedTuple
 
+from dsmrctl.firmware.core.quarter import MOST_W
+from dsmrctl.firmware.core.warning import SWAPPED_S
+
 QUARTER = 900
 NEAR_S = 10
 """Two samples no further from each other are taken as one story: some meters speak every 10 s."""
+# A register that is shown late, or by the minute, rises in leaps.
+_LATE_S = 60
 
 
 class Sample(NamedTuple):
@@ -44,34 +49,47 @@ class Quarter(NamedTuple):
 
 
 class Follower:
-    """Takes samples as they come; the running quarter is `running`."""
+    """Takes samples as they come; the running quarter is `running`.
+
+    odd: what the last sample broke off: "clock" was set back, or "register" is another meter's.
+    """
 
     def __init__(self) -> None:
         self.running: Quarter | None = None
-        self._last: Sample | None = None
+        self.last: Sample | None = None
+        self.odd: Literal["clock", "register"] | None = None
 
     def resume(self, last: Sample, running: Quarter) -> None:
         """Go on after a restart, from the last sample and its quarter."""
         if last.utc // QUARTER * QUARTER == running.utc:
-            self._last, self.running = last, running
+            self.last, self.running = last, running
 
     def take(self, sample: Sample) -> Quarter | None:
-        """The quarter that this sample ended, if it did; the same second twice is taken once."""
-        last, running = self._last, self.running
-        if last is not None and sample.utc == last.utc:
-            return None
-        if last is not None and (sample.utc < last.utc or _fell(last, sample)):
-            # The clock was set back, or it is another meter: no difference says anything.
-            last = None
-        self._last = sample
-        start = sample.utc - sample.utc % QUARTER
+        """The quarter that this sample ended, if it did.
+
+        What was overtaken on the way, or a clock set back a little, says nothing new: it is left
+        out until its time is later again.
+        """
+        last, running = self.last, self.running
+        self.odd = None
+        utc = sample.utc
+        if last is not None:
+            if 0 <= last.utc - utc <= SWAPPED_S:
+                return None
+            # From here no difference says anything.
+            if utc < last.utc:
+                self.odd, last = "clock", None
+            elif other_meter(last, sample):
+                self.odd, last = "register", None
+        self.last = sample
+        start = utc - utc % QUARTER
         if running is not None and last is not None and running.utc == start:
-            step = sample.utc - last.utc
+            step = utc - last.utc
             if step <= NEAR_S:
                 self.running = running._replace(seen_s=running.seen_s + step)
             return None
         imported, exported = _at(last, sample, start, 2), _at(last, sample, start, 3)
-        near = last is not None and sample.utc - last.utc <= NEAR_S
+        near = last is not None and utc - last.utc <= NEAR_S
         ended = running
         if running is not None and last is not None and running.utc == start - QUARTER:
             ended = running._replace(
@@ -79,14 +97,21 @@ class Follower:
                 export_wh=_between(running.export_start_wh, exported),
                 seen_s=running.seen_s + (start - last.utc if near else 0),
             )
-        seen = sample.utc - start if near else 0
+        seen = utc - start if near else 0
         self.running = Quarter(start, sample.offset_s, imported, exported, seen_s=seen)
         return ended
 
 
-def _fell(last: Sample, sample: Sample) -> bool:
+def possible(seconds: int, wh: int) -> bool:
+    """Whether so much may have gone through a house's register: it never falls, nor leaps."""
+    return 0 <= wh <= MOST_W * (seconds + _LATE_S) // 3600
+
+
+def other_meter(last: Sample, sample: Sample) -> bool:
+    """Whether the registers of two samples, in their order, cannot be one meter's."""
+    seconds = sample.utc - last.utc
     return any(
-        before is not None and now is not None and now < before
+        before is not None and now is not None and not possible(seconds, now - before)
         for before, now in ((last[2], sample[2]), (last[3], sample[3]))
     )
 
@@ -103,4 +128,6 @@ def _at(last: Sample | None, sample: Sample, edge: int, field: Literal[2, 3]) ->
 
 
 def _between(start: int | None, end: int | None) -> int | None:
-    return None if start is None or end is None else end - start
+    if start is None or end is None or (end - start) * 4 > MOST_W:
+        return None
+    return end - start

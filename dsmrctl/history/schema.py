@@ -64,8 +64,6 @@ def connect(path: Path, *, write: bool) -> sqlite3.Connection:
 
     Raises NotFound, Refused; BadData for another program's file, a newer format, a damaged one.
     """
-    import sqlite3
-
     if write:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -78,16 +76,57 @@ def connect(path: Path, *, write: bool) -> sqlite3.Connection:
         raise errors.NotFound(
             f"there is no log at {path}", hint="dsmrctl log record makes one; --log FILE names it"
         )
-    uri = f"{path.absolute().as_uri()}?mode={'rwc' if write else 'ro'}"
+    if path.is_file() and not _is_ours(path):
+        raise errors.BadData(f"{path} is no log", hint="--log FILE names the log")
+    form = "?mode=rwc" if write else "?mode=ro"
+    try:
+        return _open(path, form, write)
+    except errors.Refused:
+        # A write-ahead log wants a file beside it, and a medium that is only read has no place for
+        # one. Nobody writes there either.
+        if write or path.with_name(f"{path.name}-wal").exists() or os.access(path, os.W_OK):
+            raise
+        return _open(path, "?immutable=1", write)
+
+
+def _open(path: Path, form: str, write: bool) -> sqlite3.Connection:
+    import sqlite3
+
     with told(path):
-        # Nothing is read ahead of a statement, so rows of one moment belong together.
-        opened = sqlite3.connect(uri, uri=True, timeout=BUSY_S, isolation_level=None)
+        # Without the module's own transactions: rows of one moment are written together.
+        opened = sqlite3.connect(
+            path.absolute().as_uri() + form, uri=True, timeout=BUSY_S, isolation_level=None
+        )
         try:
             _prepare(opened, path, write)
         except BaseException:
             opened.close()
             raise
     return opened
+
+
+def _is_ours(path: Path) -> bool:
+    """Whether a file may have been a log: what another wrote must not be set aside as damaged."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(16)
+    except OSError:
+        return True  # opening it as a log says what is wrong
+    # After a power cut a block may be zeros.
+    return head == b"SQLite format 3\0"[: len(head)] or not head.strip(b"\0")
+
+
+def set_aside(path: Path) -> Path:
+    """Give a damaged log another name, with the files beside it; the new name."""
+    number = 1
+    while (aside := path.with_name(f"{path.name}.damaged-{number}")).exists():
+        number += 1
+    path.rename(aside)
+    for end in ("-wal", "-shm"):
+        beside = path.with_name(path.name + end)
+        if beside.exists():
+            beside.rename(aside.with_name(aside.name + end))
+    return aside
 
 
 def _prepare(opened: sqlite3.Connection, path: Path, write: bool) -> None:
@@ -109,7 +148,8 @@ def _prepare(opened: sqlite3.Connection, path: Path, write: bool) -> None:
         return
     # A write-ahead log: readers never wait, and a power cut costs the last seconds, not the file.
     opened.execute("PRAGMA journal_mode = WAL")
-    opened.execute("PRAGMA synchronous = NORMAL")
+    # Each commit is on the disk when it is said to be: else that waits for a checkpoint, an hour.
+    opened.execute("PRAGMA synchronous = FULL")
     if tables:
         return
     opened.execute("BEGIN IMMEDIATE")
@@ -136,7 +176,7 @@ def told(path: Path) -> Iterator[None]:
         code = getattr(error, "sqlite_errorname", "")
         if code.startswith(("SQLITE_NOTADB", "SQLITE_CORRUPT")):
             raise Damaged(path) from None
-        if code.startswith("SQLITE_FULL"):
+        if code.startswith(("SQLITE_FULL", "SQLITE_IOERR_SHMSIZE")):
             raise DiskFull(f"the disk with {path} is full", hint="free some space") from None
         if code.startswith("SQLITE_BUSY"):
             raise errors.Refused(

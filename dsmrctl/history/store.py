@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, Self
 
 from dsmrctl.history import schema
-from dsmrctl.history.edges import QUARTER, Quarter
+from dsmrctl.history.edges import QUARTER, Quarter, possible
 
 _EPOCH = dt.date(1970, 1, 1).toordinal()
 _DAY = 86400
@@ -81,6 +81,21 @@ class History:
             for row in self._log.execute(question, (begin, end)):
                 yield Quarter(*row)
 
+    @property
+    def first(self) -> int | None:
+        """The oldest second that is kept (UTC, since 1970)."""
+        return self._end("ORDER BY utc")
+
+    @property
+    def last(self) -> int | None:
+        """The newest."""
+        return self._end("ORDER BY utc DESC")
+
+    def _end(self, order: str) -> int | None:
+        with schema.told(self.path):
+            row = self._log.execute(f"SELECT utc FROM seconds {order} LIMIT 1").fetchone()
+        return None if row is None else row[0]
+
     def last_day(self) -> dt.date | None:
         """The local day of the newest quarter; None when nothing is in it."""
         with schema.told(self.path):
@@ -88,11 +103,6 @@ class History:
                 "SELECT utc + offset_s FROM quarters ORDER BY utc DESC LIMIT 1"
             ).fetchone()
         return None if row is None else dt.date.fromordinal(_EPOCH + row[0] // _DAY)
-
-    def has_seconds(self) -> bool:
-        """Whether any second is kept."""
-        with schema.told(self.path):
-            return self._log.execute("SELECT 1 FROM seconds LIMIT 1").fetchone() is not None
 
     def within(self, first: dt.date, until: dt.date) -> list[Quarter]:
         """The quarters of the local days from `first` until before `until`.
@@ -106,7 +116,9 @@ class History:
     def periods(self, first: dt.date, until: dt.date, each: str) -> list[Period]:
         """Periods of those local days; each: "quarter", "day", "month" or "year"."""
         found = self.within(first, until)
-        following = next(self.quarters(found[-1].utc + QUARTER), None) if found else None
+        if not found:
+            return []
+        following = next(self.quarters(found[-1].utc + QUARTER), None)
         runs: list[list[Quarter]] = []
         key: object = None
         for one in found:
@@ -158,16 +170,20 @@ def _period(run: list[Quarter], after: Quarter | None, each: str) -> Period:
 
 
 def _through(run: list[Quarter], end: Quarter | None, way: str) -> int | None:
-    """Wh from the first edge whose register is known to the last; a register that fell is new."""
-    edges: list[int] = []
+    """Wh from the first edge whose register is known to the last, gaps included.
+
+    Between two registers that cannot be one meter's nothing is known, so nothing is counted.
+    """
+    edges: list[tuple[int, int]] = []
     for one in run if end is None else [*run, end]:
         start = getattr(one, f"{way}_start_wh")
         if start is None:
             continue
-        edges.append(start)
+        edges.append((one.utc, start))
         went = getattr(one, f"{way}_wh")
         if went is not None and one is not end:
-            edges.append(start + went)
+            edges.append((one.utc + QUARTER, start + went))
     if len(edges) < 2:
         return None
-    return sum(max(0, b - a) for a, b in itertools.pairwise(edges))
+    steps = ((b[0] - a[0], b[1] - a[1]) for a, b in itertools.pairwise(edges))
+    return sum(wh for seconds, wh in steps if possible(seconds, wh))

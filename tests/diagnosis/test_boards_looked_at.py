@@ -66,6 +66,14 @@ def test_an_interface_without_telegrams_asks_for_fluvius() -> None:
         assert "fluvius" in one.next
 
 
+def test_who_has_just_started_is_not_ill_yet() -> None:
+    young, old = {"uptime_s": 3}, {"uptime_s": 60}
+    cleared("board-telegrams", found(sending(None, info=young)))
+    cleared("board-frames", found(sending(), reader(None, info=young)))
+    provoked("board-telegrams", found(sending(None, info=old)))
+    provoked("board-frames", found(sending(), reader(None, info=old)))
+
+
 def test_an_interface_with_telegrams_is_well() -> None:
     cleared("board-telegrams", found(sending(3)))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from conftest import ROOT
 from dsmrctl.diagnosis.finding import KINDS
 
 
+@cache
 def named(function: str) -> set[str]:
     """The findings that calls of that function name, in the tests beside this file."""
     return {

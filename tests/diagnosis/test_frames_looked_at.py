@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import socket
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -10,7 +11,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
-from patient import cleared, provoked
+from patient import cleared, on_a_network, provoked
 
 from dsmrctl.diagnosis import frames, network
 from dsmrctl.diagnosis.finding import Finding
@@ -162,12 +163,43 @@ def test_signed_frames_want_their_key(where: tuple[str, int]) -> None:
     assert "not signed with our key" in one.what
 
 
-def test_a_clock_that_differs_from_the_frames_is_told(where: tuple[str, int]) -> None:
-    now = datetime.now()
-    behind = provoked("frames-clock", heard(where, [frame(now - timedelta(minutes=5))]))
-    assert "5 min behind" in behind.what
-    ahead = provoked("frames-clock", heard(where, [frame(now + timedelta(seconds=30))]), "note")
-    assert "ahead" in ahead.what
+def elsewhere_sent(off_s: int) -> list[Finding]:
+    """What is found when another computer's frames have a clock that is behind by so much."""
+    cable = """
+ip link add eth7 type veth peer name far
+ip addr add 10.77.0.1/24 dev eth7
+ip link set eth7 up; ip link set far up
+"""
+    code = f"""
+from datetime import datetime, timedelta
+from dsmrctl.diagnosis import frames
+from dsmrctl.firmware.core import frame as core
+from dsmrctl.network.multicast import Receiver, Sender
+when = datetime.now() - timedelta(seconds={off_s})
+with Receiver("239.255.140.3", 28603) as receiver:
+    with Sender("239.255.140.3", 28603, nic="eth7") as sender:
+        sender.send(core.build({VALUES} + [when.minute, when.second] + {LATER}))
+    tell(frames.judge(frames.listen(receiver, 0.03), "239.255.140.3", False, None))
+"""
+    return on_a_network(cable, code)
+
+
+def test_a_clock_that_differs_from_the_frames_is_told() -> None:
+    behind = provoked("frames-clock", elsewhere_sent(300))
+    assert "5 min behind this" in behind.what
+    assert "timedatectl" in behind.next
+    ahead = provoked("frames-clock", elsewhere_sent(-30), "note")
+    assert re.search("(29|30|31) s ahead of this", ahead.what)
+    cleared("frames-clock", elsewhere_sent(0))
+
+
+def test_frames_of_a_demo_on_this_computer_may_have_a_time_of_their_own(
+    where: tuple[str, int],
+) -> None:
+    one = provoked(
+        "frames-clock", heard(where, [frame(datetime.now() - timedelta(hours=0.2))]), "note"
+    )
+    assert "from this computer itself" in one.what
 
 
 def test_the_same_clock_is_well(where: tuple[str, int]) -> None:

@@ -27,9 +27,9 @@ TELEGRAM = BELGIAN.read_bytes()
 def heard(
     data: bytes,
     now: Callable[[], datetime] = lambda: datetime.now().astimezone(),
-    timeout: float = 0.1,
+    timeout: float = 5,
 ) -> list[Finding]:
-    """What is found at a port out of which these bytes come, once it is opened."""
+    """What is found at a port out of which these bytes come; three telegrams end it."""
     master, slave = os.openpty()
     tty.setraw(slave)
     sent = threading.Thread(target=_all, args=(master, data))
@@ -76,7 +76,7 @@ def test_a_file_of_telegrams_is_well(tmp_path: Path) -> None:
 
 
 def test_a_port_that_stays_silent_asks_for_fluvius_and_the_cable() -> None:
-    one = provoked("meter-silent", heard(b""))
+    one = provoked("meter-silent", heard(b"", timeout=0.05))
     assert "fluvius" in one.next
     assert "6 wires" in one.next
     assert "--dsmr2" in one.next
@@ -96,16 +96,16 @@ def test_a_port_with_telegrams_is_well() -> None:
     ids=["inverted", "another baud rate", "idle"],
 )
 def test_noise_asks_for_the_baud_rate_and_the_inverter(noise: bytes) -> None:
-    one = provoked("meter-noise", heard(noise))
+    one = provoked("meter-noise", heard(noise, timeout=0.3))
     assert "baud" in one.next
     assert "inverted" in one.next
 
 
 def test_damaged_telegrams_are_counted() -> None:
     broken = TELEGRAM.replace(b"*kWh", b"*kWi", 1)
-    one = provoked("meter-crc", heard(TELEGRAM + broken + TELEGRAM), "note")
-    assert one.what.startswith("1 of 3 telegrams were damaged")
-    provoked("meter-crc", heard(broken * 2))
+    one = provoked("meter-crc", heard(TELEGRAM + broken + TELEGRAM * 2), "note")
+    assert one.what.startswith("1 of 4 telegrams were damaged")
+    provoked("meter-crc", heard(broken * 2, timeout=0.3))
 
 
 def test_an_encrypted_meter_wants_its_key() -> None:
@@ -119,7 +119,7 @@ SUMMERS_DAY = datetime(2026, 7, 1, 12, 0, 30, tzinfo=SUMMER)
 
 def test_a_meter_with_another_time_is_told() -> None:
     def off(**by: int) -> list[Finding]:
-        return heard(at("260701120030S"), now=lambda: SUMMERS_DAY + timedelta(**by))
+        return heard(at("260701120030S") * 3, now=lambda: SUMMERS_DAY + timedelta(**by))
 
     one = provoked("meter-clock", off(minutes=5))
     assert "5 min behind" in one.what
@@ -141,7 +141,7 @@ def test_a_meter_with_another_time_is_told() -> None:
     ],
 )
 def test_a_meter_with_our_time_is_well(stamp: str, now: datetime) -> None:
-    cleared("meter-clock", heard(at(stamp), now=lambda: now))
+    cleared("meter-clock", heard(at(stamp) * 3, now=lambda: now))
 
 
 @given(st.integers(0, 86399), st.integers(-1799, 1799))
