@@ -26,11 +26,14 @@ from dsmrctl.recordings.writing import create
 GROUP, PORT = "239.255.83.2", 18302
 SPEED = 100.0
 _AWAKE_S = 0.0015
+# Nobody else took the processor for long: both together were no later than that (99 %).
+_QUIET_MS = 0.4
+_ROUNDS = 4
 
 
 def measure(quick: bool) -> Iterator[Result]:
-    """The best of several rounds: what else runs here makes both late."""
-    count, rounds = (200, 3) if quick else (500, 6)
+    """The four quietest rounds together; rounds are short, and go on until so many were quiet."""
+    count, most = 150, 14 if quick else 40
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "frames.ndjson"
         found = [
@@ -42,18 +45,27 @@ def measure(quick: bool) -> Iterator[Result]:
         with create(path, "frames", started_ns=0) as writer:
             for item in found:
                 writer.write(item)
-        # Of all rounds the one in which the two together were least disturbed.
-        ours, bare = min(
-            (_turns(path, found) for _ in range(rounds)), key=lambda both: both[0][1] + both[1][1]
-        )
-    yield Result("replay.late_p50_ms_at_100x", ours[0], "ms")
-    yield Result("replay.late_p99_ms_at_100x", ours[1], "ms")
-    yield Result("replay.bare_loop_late_p99_ms_at_100x", bare[1], "ms")
-    yield Result("replay.late_p99_vs_bare_loop_at_100x", ours[1] / bare[1], "x", 1.5, "lower")
+        rounds: list[tuple[float, list[float], list[float]]] = []
+        while len(rounds) < most and sum(worst < _QUIET_MS for worst, _, _ in rounds) < _ROUNDS:
+            mine, its = _turns(path, found)
+            # Judged by both together, so that neither is favoured.
+            rounds.append((_part(mine, 0.99) + _part(its, 0.99), mine, its))
+    rounds.sort(key=lambda each: each[0])
+    ours = [late for _, mine, _ in rounds[:_ROUNDS] for late in mine]
+    bare = [late for _, _, its in rounds[:_ROUNDS] for late in its]
+    yield Result("replay.late_p50_ms_at_100x", _part(ours, 0.5), "ms")
+    yield Result("replay.late_p99_ms_at_100x", _part(ours, 0.99), "ms")
+    yield Result("replay.bare_loop_late_p99_ms_at_100x", _part(bare, 0.99), "ms")
+    ratio = _part(ours, 0.99) / _part(bare, 0.99)
+    yield Result("replay.late_p99_vs_bare_loop_at_100x", ratio, "x", 1.5, "lower")
 
 
-def _turns(path: Path, found: list[Item]) -> tuple[tuple[float, float], tuple[float, float]]:
-    """(p50, p99) in ms of the engine, and of the bare loop that runs between its frames."""
+def _part(late: list[float], part: float) -> float:
+    return sorted(late)[int(part * len(late))]
+
+
+def _turns(path: Path, found: list[Item]) -> tuple[list[float], list[float]]:
+    """How late (ms) the engine was, and the bare loop that runs between its frames."""
     clock = time.perf_counter
     to = (GROUP, PORT)
     began: float | None = None
@@ -97,10 +109,9 @@ class _Late:
         self._send(data)  # type: ignore[operator]
         self._at.append(time.perf_counter())
 
-    def told(self, count: int) -> tuple[float, float]:
-        """(p50, p99) in ms, against the earliest that all of them could have been on time by."""
+    def told(self, count: int) -> list[float]:
+        """In ms, against the earliest that all of them could have been on time by."""
         assert len(self._at) == count
         offsets = [at - number / SPEED for number, at in enumerate(self._at)]
         first = min(offsets)
-        late = sorted(offset - first for offset in offsets)
-        return late[count // 2] * 1000, late[count * 99 // 100] * 1000
+        return [(offset - first) * 1000 for offset in offsets]

@@ -113,7 +113,8 @@ def _shown(terminal: Terminal, asked: object) -> list[Finding]:
     counts = _counted(found)
     ways = counts["trouble"]
     what = "nothing stands in the way" if not ways else f"{ways} in the way"
-    view.end(f"{what}; {counts['note']} notes, {counts['ok']} ok")
+    notes = f"{counts['note']} note{'s' * (counts['note'] != 1)}"
+    view.end(f"{what}; {notes}, {counts['ok']} ok")
     return found
 
 

@@ -58,14 +58,17 @@ def check(
 def networks(there: Sequence[Nic]) -> Finding:
     """Whether there is any but loopback."""
     real = [nic for nic in there if not nic.address.startswith(_LOOPBACK)]
-    listed = ", ".join(f"{nic.name} ({nic.address})" for nic in real)
     if real:
-        return ok("network", listed, nics=[[nic.name, nic.address] for nic in real])
+        return ok("network", _named(real), nics=[[nic.name, nic.address] for nic in real])
     return note(
         "network",
         "this computer is on no network, only on its own loopback",
         "plug in the cable or join the WiFi (nmcli device wifi connect NAME --ask)",
     )
+
+
+def _named(there: Sequence[Nic]) -> str:
+    return ", ".join(f"{nic.name} ({nic.address})" for nic in there)
 
 
 def loop(
@@ -74,7 +77,7 @@ def loop(
     """Whether what is sent to a group of our own is heard again, on each network."""
     deaf = {nic.address: why for nic in there if (why := _deaf(nic, where, wait))}
     if not deaf:
-        return ok("multicast", f"on {len(there)} networks what is sent is heard")
+        return ok("multicast", f"what is sent is heard on {_named(there)}")
     names = {nic.address: nic.name for nic in there}
     return trouble(
         "multicast",
@@ -156,7 +159,10 @@ def bridges(sys: Path = SYS) -> Finding:
     mute = [
         each.parent.name
         for each in found
-        if _flag(each / "multicast_snooping") and not _flag(each / "multicast_querier")
+        # One of containers leads to no board, and every computer with Docker has one.
+        if _virtual(each.parent.name, sys) is None
+        and _flag(each / "multicast_snooping")
+        and not _flag(each / "multicast_querier")
     ]
     if not mute:
         return ok("bridge", f"{len(found)} bridges, none snoops without a querier")

@@ -96,10 +96,8 @@ def look(asked: Asked) -> Iterator[Finding]:
         later_census = Later(lambda: _census(asked))
         yield from this_computer.check()
         yield from ports
-        try:
-            here = list(network.check(there, receiver, asked.group, proc=asked.proc, sys=asked.sys))
-        finally:
-            heard = later_frames.result() if later_frames is not None else None
+        here = list(network.check(there, receiver, asked.group, proc=asked.proc, sys=asked.sys))
+        heard = later_frames.result() if later_frames is not None else None
         yield from (_beside(each, heard) for each in here)
         if shut is not None:
             yield trouble("membership", shut.message, shut.hint or "")

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
+from types import MappingProxyType
 
 _STYLE = (
     ":root{color-scheme:light dark}"
@@ -14,7 +15,7 @@ _STYLE = (
     "@media (prefers-color-scheme:dark){text{fill:#ddd}.back{fill:#16181c}.up{fill:#6ea8e8}"
     ".down{fill:#7ccf90}.peak{fill:#fb923c}}"
 )
-_LEFT, _TOP, _FOOT = 64, 40, 44
+_LEFT, _TOP, _FOOT = 84, 48, 72
 
 
 def columns(
@@ -26,12 +27,14 @@ def columns(
     *,
     summary: str = "",
     peak: int | None = None,
+    legend: Mapping[str, str] = MappingProxyType({}),
     width: int = 900,
     height: int = 360,
 ) -> str:
     """An SVG document; up, down: values ≥ 0, None for a gap; peak: the index that is marked.
 
-    labels: (index, text) below the columns. summary: a sentence for who cannot see it.
+    labels: (index, text) below the columns. summary: a sentence for who cannot see it. legend: what
+    the colours mean, by "up", "down", "peak" and "gap".
     """
     most_up = max((value for value in up if value), default=0.0)
     most_down = max((value for value in down if value), default=0.0)
@@ -73,8 +76,18 @@ def columns(
                 f'height="{low * scale:.2f}"/>'
             )
     parts.append(f'<line x1="{_LEFT}" x2="{width - 16}" y1="{zero:.1f}" y2="{zero:.1f}"/>')
+    # Under a wide column in its middle, else from where it begins.
+    middle, anchor = (bar / 2, ' text-anchor="middle"') if step > 12 else (0.0, "")
     parts += [
-        f'<text x="{_LEFT + index * step:.1f}" y="{height - 24}">{escape(text)}</text>'
+        f'<text x="{_LEFT + index * step + middle:.1f}" y="{height - _FOOT + 20}"{anchor}>'
+        f"{escape(text)}</text>"
         for index, text in labels
     ]
+    x = float(_LEFT)
+    for name, text in legend.items():
+        parts.append(
+            f'<rect class="{name}" x="{x:.0f}" y="{height - 30}" width="12" height="12"/>'
+            f'<text x="{x + 18:.0f}" y="{height - 20}">{escape(text)}</text>'
+        )
+        x += 48 + 6.6 * len(text)
     return "".join(parts) + "</svg>\n"

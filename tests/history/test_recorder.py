@@ -109,7 +109,7 @@ def test_two_writers_at_once_keep_every_second_once(tmp_path: Path) -> None:
         assert [q.import_wh for q in history.quarters()] == [None, 225, None]
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_seconds_older_than_thirty_days_go_and_their_place_is_used_again(tmp_path: Path) -> None:
     path = tmp_path / "log.db"
     step = 60  # a meter that is read by the minute: the same, sooner
