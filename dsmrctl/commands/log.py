@@ -43,6 +43,7 @@ FromWhere = Annotated[
 
 @app.command()
 def record(
+    context: typer.Context,
     source: FromWhere = "frames",
     log: LogFile = None,
     group: options.Group = None,
@@ -82,7 +83,7 @@ def record(
             key = reading.frame_key(frame_key_file)
             found = _frames(terminal, stack, group, nic, key, timeout, duration)
         else:
-            if group or nic or frame_key_file:
+            if _typed(context, "group", "nic", "frame_key_file"):
                 raise errors.UsageError(
                     "--group, --nic and --frame-key-file are for frames",
                     hint="leave them out, or SOURCE",
@@ -118,6 +119,12 @@ def record(
 
 
 app.command()(log_show.show)
+
+
+def _typed(context: typer.Context, *names: str) -> bool:
+    """Whether one was given here; what an environment or preferences say is for all commands."""
+    sources = [context.get_parameter_source(name) for name in names]
+    return any(source is not None and source.name == "COMMANDLINE" for source in sources)
 
 
 def _terminated(number: int, _: object) -> None:

@@ -86,7 +86,7 @@ def show(
     \b
     Examples:
       dsmrctl log show day --log meter.db
-      dsmrctl log show month 2026-11 --csv --log meter.db
+      dsmrctl log show month --csv --log meter.db
       dsmrctl log show year --json --log meter.db
     """
     from dsmrctl.history import schema

@@ -17,7 +17,6 @@ Send = Callable[[bytes], "str | None"]
 # At the end, when all was sent: gives readers a moment for the last of it.
 Finish = Callable[[], object]
 
-_LOOK_S = 2.0
 _FINISH_S = 1.0
 _SHOWN = 8
 
@@ -58,7 +57,7 @@ def _ask_before_switching(terminal: Terminal, address: str, nic: str | None, sur
     from dsmrctl.network import discovery
 
     where = safe(nic or f"the way to {address}")
-    heard = discovery.browse(_LOOK_S, nic, foreign=True)
+    heard = discovery.browse(discovery.WAIT_S, nic, foreign=True)
     names = [one.name for one in heard.boards.values()]
     names += [f"{one.board} at {one.address}" for one in heard.foreign.values()]
     reason = f"no board answered on {where}, but each that hears the frames switches by them"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,13 +16,15 @@ if TYPE_CHECKING:
     from dsmrctl.telegram.sources import Source
 
 _SOMEBODY = "meter"  # who an anonymous telegram is from
+_SHOWN = 20  # codes, of those that were replaced
 
 
 class Keeper:
     """Records telegrams, if a file is named, and makes them anonymous, if that is wanted.
 
-    A context manager; at the end it says how many were recorded. Of something live the time of a
-    telegram is when it came, else what the meter's clock said.
+    A context manager; at the end it says how many were recorded, and what was replaced, by OBIS
+    code. Of something live the time of a telegram is when it came, else what the meter's clock
+    said; where that says none, what it said before.
     """
 
     def __init__(self, terminal: Terminal, path: Path | None, anonymise: bool) -> None:
@@ -34,6 +37,7 @@ class Keeper:
         self._stack = contextlib.ExitStack()
         self._live = False
         self._name = _SOMEBODY
+        self._last_ns = 0
 
     def begin(self, source: Source) -> None:
         """Before the first telegram. Raises what making a recording may."""
@@ -61,7 +65,9 @@ class Keeper:
 
     def _time_ns(self, telegram: Telegram) -> int:
         said = None if self._live else telegram.time
-        return time.time_ns() if said is None else int(said.timestamp()) * 10**9
+        if said is not None:
+            self._last_ns = int(said.timestamp()) * 10**9
+        return self._last_ns or time.time_ns()
 
     def _put(self, data: bytes, time_ns: int) -> None:
         from dsmrctl.recordings.item import Item
@@ -92,8 +98,20 @@ class Keeper:
         try:
             self._stack.__exit__(*raised)
         finally:
+            if self._anonymiser is not None and self._anonymiser.replaced:
+                self._tell_replaced(self._anonymiser.replaced)
             if self._writer is not None:
                 self._tell(self._writer)
+
+    def _tell_replaced(self, replaced: Counter[str]) -> None:
+        """What, never what it was."""
+        if self._terminal.json:
+            self._terminal.record_note({"replaced": dict(replaced)})
+            return
+        most = [f"  {count} {safe(what)}" for what, count in replaced.most_common(_SHOWN)]
+        if len(replaced) > _SHOWN:
+            most.append(f"  and {len(replaced) - _SHOWN} codes more")
+        self._terminal.note("\n".join(["replaced:", *most]))
 
     def _tell(self, writer: RecordingWriter) -> None:
         path = safe(writer.path)

@@ -89,6 +89,8 @@ def _verdict(parts: list[dict[str, Any]], port: int) -> str | None:
             return "accept"  # what another chain says is its own: nothing is claimed of the rest
         elif "drop" in part or "reject" in part:
             return "drop" if sure else None
+        elif not part.keys() & {"counter", "log"}:
+            sure = False  # a limit, a set of addresses: it holds for some only
     return None
 
 

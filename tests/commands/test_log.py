@@ -343,3 +343,14 @@ def test_what_came_before_a_signal_is_kept(tmp_path: Path, number: int) -> None:
     assert "20 seconds in log.db" in err
     assert "Traceback" not in err
     assert rows(path, "SELECT count(*) FROM seconds") == [(20,)]
+
+
+def test_options_of_frames_are_refused_where_there_are_none(dsmrctl: Run, tmp_path: Path) -> None:
+    (tmp_path / "t.raw").write_bytes(BELGIAN.read_bytes())
+    wrong = dsmrctl("log", "record", "t.raw", "--log", "log.db", "--group", "239.1.1.1:9")
+    assert (wrong.code, "are for frames" in wrong.err) == (2, True)
+    # What stands in the environment is for the commands that want it.
+    right = dsmrctl(
+        "log", "record", "t.raw", "--log", "log.db", env={"DSMRCTL_GROUP": "239.1.1.1:9"}
+    )
+    assert right.code == 0, right.err

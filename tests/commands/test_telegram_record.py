@@ -124,10 +124,27 @@ def test_anonymous_telegrams_say_the_same_and_name_nobody(dsmrctl: Run, tmp_path
     assert [json.loads(line)["data"].encode() for line in plain.out.splitlines()] == [
         item.data for item in found
     ]
+    notes = [json.loads(line) for line in plain.err.splitlines()]
+    (replaced,) = [note["replaced"] for note in notes if "replaced" in note]
+    assert replaced["0-0:96.1.1"] == 1
+    assert "0-0:96.1.1" in ran.err
+    assert "1SAG" not in ran.err + plain.err
     # Made anonymous again nothing changes but the numbers that were invented.
     twice = dsmrctl("telegram", "anonymise", "shared.ndjson", "--json")
     assert twice.code == 0
     assert len(twice.out) == len(plain.out)
+
+
+def test_a_telegram_without_a_time_is_recorded_beside_the_one_before(
+    dsmrctl: Run, tmp_path: Path
+) -> None:
+    """Else a replay would wait months for it."""
+    unset = (CAPTURES / "time_632525252525S.txt").read_bytes()
+    assert parse(unset).time is None
+    (tmp_path / "meter.raw").write_bytes(TELEGRAM + unset + TELEGRAM)
+    assert dsmrctl("telegram", "read", "meter.raw", "--record", "kept.ndjson").code == 0
+    first, second, third = recorded(tmp_path / "kept.ndjson")
+    assert first.time_ns == second.time_ns == third.time_ns
 
 
 @pytest.mark.slow

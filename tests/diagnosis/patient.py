@@ -6,10 +6,12 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -65,8 +67,10 @@ def _told(command: list[str], env: dict[str, str]) -> list[Finding]:
 
 def elsewhere(code: str, *, before: tuple[str, ...] = (), **env: str) -> list[Finding]:
     """What `tell(…)` tells in another Python, with this environment, started by `before`."""
-    home = clean_environment(ROOT) | {"PYTHONDONTWRITEBYTECODE": "1", "PYTHONPATH": str(ROOT)}
-    return _told([*before, sys.executable, "-c", _TELL + code], home | env)
+    python = {"PYTHONDONTWRITEBYTECODE": "1", "PYTHONPATH": str(ROOT)}
+    with tempfile.TemporaryDirectory() as home:
+        whole = clean_environment(Path(home)) | python | env
+        return _told([*before, sys.executable, "-c", _TELL + code], whole)
 
 
 WITHOUT_POWERS = ("setpriv", "--bounding-set=-all", "--inh-caps=-all", "--no-new-privs")

@@ -137,6 +137,17 @@ def test_multicast_that_goes_into_a_tunnel_or_to_containers_is_told(
     assert kind in one.what
 
 
+def test_of_several_routes_the_narrowest_wins_and_of_equals_the_first_choice() -> None:
+    kept = "dev eth7 metric 50\nip route add 224.0.0.0/4 dev wg9"
+    office = "ip tuntap add wg9 mode tun\nip link set wg9 up"
+    narrow = f"{CABLE}{office}\nip route add 239.0.0.0/8 {kept}"
+    assert cleared("route", on_a_network(narrow, ROUTE)).data == {"nic": "eth7"}
+    first = f"{CABLE}{office}\nip route add 224.0.0.0/4 {kept} metric 60"
+    assert cleared("route", on_a_network(first, ROUTE)).data == {"nic": "eth7"}
+    last = f"{CABLE}{office}\nip route add 224.0.0.0/4 {kept} metric 40"
+    assert provoked("route", on_a_network(last, ROUTE), "note").data == {"nic": "wg9"}
+
+
 def test_multicast_by_a_real_network_is_well(well: list[Finding]) -> None:
     assert cleared("route", well).data == {"nic": "eth7"}
     assert "no route" in cleared("route", on_a_network("", ROUTE)).what
@@ -171,6 +182,13 @@ def test_a_firewall_that_lets_the_port_in_is_well(well: list[Finding]) -> None:
         "nft add rule inet t in ip daddr 224.0.0.0/4 accept",
     ):
         cleared("firewall", on_a_network(f"{DROP}{drop}{accept}", FIREWALL))
+
+
+def test_a_rule_that_may_be_about_others_is_not_held_against_it() -> None:
+    one_host = "nft add rule inet t in ip saddr 192.0.2.7 drop"
+    few = f"nft add rule inet t in udp dport {PORT} limit rate over 900/second drop"
+    cleared("firewall", on_a_network(f"{DROP}{one_host}", FIREWALL))
+    cleared("firewall", on_a_network(f"{DROP}{few}", FIREWALL))
 
 
 def test_the_step_that_it_names_lets_the_port_in() -> None:
