@@ -17,6 +17,7 @@ from dsmrctl.terminal.output import Terminal
 
 if TYPE_CHECKING:
     from dsmrctl.history.recorder import Recorder
+    from dsmrctl.recordings.opening import Recording
     from dsmrctl.telegram.archive import Block
     from dsmrctl.telegram.sources import Source
 
@@ -35,8 +36,8 @@ FromWhere = Annotated[
     str | None,
     typer.Argument(
         metavar="[SOURCE]",
-        help="frames (those on the network), or telegrams: a serial port, tcp://host:port, a file "
-        "or recording, - or household. Without it: frames.",
+        help="frames (those on the network), or telegrams: a serial port, tcp://host:port, a file, "
+        "- or household; or a recording of either. Without it: frames.",
     ),
 ]
 
@@ -60,13 +61,14 @@ def record(
 
     Written twice a minute and once more at the end: a power cut costs half a minute.
     Frames carry no export registers, and say only minute and second: the hour is
-    this computer's. Telegrams have all of it. A file may be read again: no second
-    counts twice.
+    that of when they came. Telegrams have all of it. A file may be read again: no
+    second counts twice.
 
     \b
     Examples:
       dsmrctl log record --duration 3s --log frames.db
       dsmrctl log record meter.raw --log meter.db
+      dsmrctl log record frames.ndjson --log evening.db
       dsmrctl log record /dev/ttyUSB0
     """
     from dsmrctl.history import schema
@@ -79,9 +81,16 @@ def record(
         finish: Callable[[], int] = lambda: errors.DONE  # noqa: E731
         blocks: Iterator[Block] | None = None
         found: Iterator[dict[str, Any]] = iter(())
+        recording = None if source == "frames" else _recorded(terminal, stack, source, group)
         if source == "frames":
             key = reading.frame_key(frame_key_file)
             found = _frames(terminal, stack, group, nic, key, timeout, duration)
+        elif recording is not None:
+            from dsmrctl.gateway import from_frames
+            from dsmrctl.network.frames import Intake
+
+            intake = Intake(key=reading.frame_key(frame_key_file))
+            found = from_frames.recorded(recording, intake, terminal.note)
         else:
             if _typed(context, "group", "nic", "frame_key_file"):
                 raise errors.UsageError(
@@ -109,6 +118,10 @@ def record(
         if not recorder.taken:
             if source == "frames":
                 raise errors.NoAnswer("no frame came", hint="dsmrctl listen says more")
+            if recording is not None:
+                raise errors.BadData(
+                    f"no good frame is in {source}", hint="dsmrctl replay it, and dsmrctl listen"
+                )
             finish()
             raise errors.BadData(
                 "no telegram had a time that could be kept", hint="dsmrctl telegram decode shows it"
@@ -197,6 +210,26 @@ def _frames(
     return follow(
         receiver, intake, timeout, terminal.note, doing="recording", duration=duration, clocked=True
     )
+
+
+def _recorded(
+    terminal: Terminal, stack: ExitStack, source: str | None, group: tuple[str, int] | None
+) -> Recording | None:
+    """A file that is a recording or a capture of frames; anything else is None."""
+    from dsmrctl.network.multicast import PORT
+    from dsmrctl.recordings.opening import open_recording
+
+    if source is None or not Path(source).is_file():
+        return None
+    port = group[1] if group else PORT
+    try:
+        found = open_recording(Path(source), port=port, on_note=terminal.note)
+    except errors.DsmrError:
+        return None  # whoever reads telegrams says what is wrong with it
+    if found.kind == "frames":
+        return stack.enter_context(found)
+    found.close()
+    return None
 
 
 def _live(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +11,10 @@ from dsmrctl import errors
 
 if TYPE_CHECKING:
     from dsmrctl.network.frames import Intake, Received
-    from dsmrctl.network.multicast import Receiver
+    from dsmrctl.network.multicast import Datagram, Receiver
+    from dsmrctl.recordings.item import Item
+
+_MOST_OTHERS = 16
 
 
 def follow(
@@ -32,34 +35,69 @@ def follow(
     Two meters in one stream of registers that only rise would look like a meter that was replaced,
     once a second. Raises NoAnswer after `timeout` seconds without a good frame.
     """
-    from dsmrctl.network import frames
-
     began = heard = time.monotonic()
-    first: str | None = None
-    others: set[str] = set()
+    first = _First(intake, on_note, doing, clocked)
     while duration is None or time.monotonic() - began < duration:
         wait = 1.0 if timeout is None else max(0.0, min(1.0, heard + timeout - time.monotonic()))
         for datagram in receiver.receive(wait):
-            received = intake.take(datagram)
-            if received is None:
-                continue
-            sender = received.sender[0]
-            if first is None:
-                first = sender
-                on_note(f"{doing} the frames of {sender}")
-            if sender == first:
+            found = first.take(datagram)
+            if found is not None:
                 heard = time.monotonic()
-                found = frames.quantities(received)
-                if clocked:
-                    found["time"] = _by_the_meter(received)
                 yield found
-            elif sender not in others and len(others) < 16:
-                others.add(sender)
-                on_note(f"{sender} sends frames too; they are left out")
         if timeout is not None and time.monotonic() - heard >= timeout:
             raise errors.NoAnswer(
                 f"no frame came for {timeout:g} s", hint="dsmrctl listen says more"
             )
+
+
+def recorded(
+    items: Iterable[Item], intake: Intake, on_note: Callable[[str], None] = lambda text: None
+) -> Iterator[dict[str, Any]]:
+    """The same of a recording of frames, `clocked`: the hour is that of when they came."""
+    from dsmrctl.network.multicast import Datagram
+
+    first = _First(intake, on_note, "reading", clocked=True)
+    for item in items:
+        host, _, port = item.sender.rpartition(":")
+        sender = (host, int(port) if port.isascii() and port.isdigit() else 0)
+        found = first.take(Datagram(item.data, sender, item.time_ns))
+        if found is not None:
+            yield found
+
+
+class _First:
+    """Takes the good frames of the sender that was first, and tells of others once each."""
+
+    def __init__(
+        self, intake: Intake, note: Callable[[str], None], doing: str, clocked: bool
+    ) -> None:
+        self._intake = intake
+        self._note = note
+        self._doing = doing
+        self._clocked = clocked
+        self._first: str | None = None
+        self._others: set[str] = set()
+
+    def take(self, datagram: Datagram) -> dict[str, Any] | None:
+        from dsmrctl.network import frames
+        from dsmrctl.terminal.output import safe
+
+        received = self._intake.take(datagram)
+        if received is None:
+            return None
+        sender = received.sender[0]
+        if self._first is None:
+            self._first = sender
+            self._note(f"{self._doing} the frames of {safe(sender, 60)}")
+        if sender != self._first:
+            if sender not in self._others and len(self._others) < _MOST_OTHERS:
+                self._others.add(sender)
+                self._note(f"{safe(sender, 60)} sends frames too; they are left out")
+            return None
+        found = frames.quantities(received)
+        if self._clocked:
+            found["time"] = _by_the_meter(received)
+        return found
 
 
 def _by_the_meter(received: Received) -> str:

@@ -24,7 +24,10 @@ import pytest
 from conftest import BELGIAN, clean_environment
 from ran import Run
 
+from dsmrctl.firmware.core import frame
 from dsmrctl.quantities import NAMES, PERIOD
+from dsmrctl.recordings.item import Item
+from dsmrctl.recordings.writing import create
 from dsmrctl.telegram.crc import crc16
 from dsmrctl.virtual.household import Event, Household
 from dsmrctl.virtual.meter import Meter
@@ -354,3 +357,28 @@ def test_options_of_frames_are_refused_where_there_are_none(dsmrctl: Run, tmp_pa
         "log", "record", "t.raw", "--log", "log.db", env={"DSMRCTL_GROUP": "239.1.1.1:9"}
     )
     assert right.code == 0, right.err
+
+
+@pytest.mark.slow
+def test_a_recording_of_frames_is_kept_by_when_they_came(dsmrctl: Run, tmp_path: Path) -> None:
+    began = 1_795_000_490  # 11:14:50 UTC
+    for name in ("evening.ndjson", "evening.pcapng"):
+        with create(tmp_path / name, "frames", started_ns=began * 10**9) as writer:
+            for n in range(930):
+                # The computer's clock is two seconds ahead of the meter's.
+                clock = began + n
+                data = frame.build((n, 5, 351, 0, 1, clock // 60 % 60, clock % 60), 1)
+                writer.write(Item((clock + 2) * 10**9, "10.0.0.1:5", data))
+        log = f"{name}.db"
+        done = dsmrctl("log", "record", name, "--log", log)
+        assert done.code == 0, done.err
+        assert f"930 seconds in {log}" in done.err
+        out = dsmrctl("log", "show", "day", "--json", "--log", log, env={"TZ": "UTC"}).out
+        shown = [json.loads(line) for line in out.splitlines()]
+        told = [(row["import_wh"], row["peak_w"], row["seen_s"]) for row in shown]
+        assert told == [(None, None, 10), (900, 3600, 900), (None, None, 19)]
+    head = (tmp_path / "evening.ndjson").read_bytes().splitlines(keepends=True)[0]
+    (tmp_path / "none.ndjson").write_bytes(head)
+    done = dsmrctl("log", "record", "none.ndjson", "--log", "none.db")
+    assert done.code == 6
+    assert "no good frame is in none.ndjson" in done.err
