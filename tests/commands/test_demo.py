@@ -169,7 +169,7 @@ def test_all_four_boards_act_and_the_meter_feels_it(tmp_path: Path) -> None:
             demo.terminate()
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_the_live_view_shows_the_boards_side_by_side(tmp_path: Path) -> None:
     shown = on_a_terminal(
         ["demo", "--duration", "6s", "--group", "239.255.71.11:17113"], tmp_path, LINES="24"

@@ -148,6 +148,7 @@ def test_a_backup_goes_back_and_what_a_version_has_not_is_named(
     assert home.run("config", "hall", "--restore", file).code == 6
 
 
+@pytest.mark.soak
 def test_an_admin_password_is_wanted_told_by_a_file_and_shown_nowhere(home: Fleet) -> None:
     argument = home.run("config", "bath", f"admin_password={PASSWORD}")
     assert argument.code == 2

@@ -59,6 +59,7 @@ def running(home: Fleet, *args: str) -> Iterator[subprocess.Popen[str]]:
         process.communicate()
 
 
+@pytest.mark.soak
 def test_what_changed_is_sent_and_it_is_waited_for_till_it_holds(tmp_path: Path) -> None:
     lamp = Wanted("blink", "lamp", {"admin_password": PASSWORD})
     with fleet(tmp_path, lamp, Wanted("miniswitch", "pump")) as home:

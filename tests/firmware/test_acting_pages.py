@@ -268,6 +268,7 @@ def test_it_speaks_the_language_of_the_setting(house: House, look, kind, languag
         house.ask(kind, "/api/settings", "PUT", {"language": None, "name": None})
 
 
+@pytest.mark.soak
 def test_a_silent_interface_is_told(house: House, look):
     house.silent = True
     try:

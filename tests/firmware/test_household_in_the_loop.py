@@ -47,6 +47,7 @@ def test_two_mini_switches_cascade_by_their_on_delays(
 
 
 @pytest.mark.parametrize("delay_s", DELAYS)
+@pytest.mark.soak
 def test_the_switcher_is_back_at_no_import_within_30_s_of_every_step(world: World, delay_s: int):
     # A coffee, a kettle, a cloud, an oven: every minute something else.
     steps = [0, 1000, -1000, 400, -400, 1400, -700, -700, 250, -250, 90, -90]

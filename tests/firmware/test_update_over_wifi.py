@@ -125,6 +125,7 @@ class App(blink_really.App):
 @pytest.mark.parametrize(
     "source", [CRASHES, HANGS, LATE, NO_WIFI], ids=["crashes", "hangs", "later", "no-wifi"]
 )
+@pytest.mark.soak
 def test_a_bad_version_falls_back_within_three_boots(world: World, source: str) -> None:
     board = world.online(world.board())
     board._patience_s = 1.5  # of real time, for a loop without end

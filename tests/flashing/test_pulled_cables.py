@@ -118,10 +118,8 @@ def test_pulled_anywhere_it_goes_on_and_nothing_is_lost(
         assert rescues(tmp_path) == [], where
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    "part", [*(pytest.param(p, marks=pytest.mark.soak) for p in (0.0, 0.4)), 0.8]
-)
+@pytest.mark.soak
+@pytest.mark.parametrize("part", [0.0, 0.4, 0.8])
 def test_the_board_boots_with_all_that_it_had(flash: Flash, tmp_path: Path, part: float) -> None:
     """It boots before, so that its files are as MicroPython writes them; pulled twice, too."""
     first = lived_in.made("interface")
@@ -219,7 +217,7 @@ def test_ctrl_c_leaves_the_port_free_and_the_next_run_goes_on(
     assert rescues(tmp_path) == []
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 @pytest.mark.parametrize("moment", ["reading", "writing"])
 def test_killed_in_the_middle_it_goes_on_without_unplugging(
     flash: Flash, tmp_path: Path, moment: str
@@ -308,10 +306,8 @@ def test_a_board_that_went_on_living_keeps_what_it_had_since(flash: Flash, tmp_p
     assert rescues(tmp_path) == []
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    "which", ["a folder's half", pytest.param("its settings", marks=pytest.mark.soak)]
-)
+@pytest.mark.soak
+@pytest.mark.parametrize("which", ["a folder's half", "its settings"])
 def test_pulled_between_a_sectors_erasing_and_its_programming(
     flash: Flash, tmp_path: Path, which: str
 ) -> None:

@@ -72,7 +72,7 @@ def test_three_of_a_kind_are_told_apart_and_each_is_heard_once(home: Fleet) -> N
     }
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_the_manuals_own_are_told_from_ours(home: Fleet) -> None:
     names = {each.name for each in BOARDS}
     address = "127.0.0.70"
@@ -113,7 +113,7 @@ def test_the_page_is_opened_of_one_board_and_of_no_more(home: Fleet, tmp_path: P
     assert (tmp_path / "opened").read_text() == url
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_watch_tells_who_restarts_and_who_changes_its_name(home: Fleet) -> None:
     process = home.begin("discover", "blink", "--watch", "--json", "--count", "5")
     assert process.stdout
@@ -139,7 +139,7 @@ def test_watch_tells_who_restarts_and_who_changes_its_name(home: Fleet) -> None:
     assert silent.code == 4
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_a_board_that_vanishes_between_discovery_and_question_is_gone_at_once(home: Fleet) -> None:
     names = {"boiler", "pump", "pool"}
     there = found(discovery.browse(10, "lo", enough=heard_all(names)))

@@ -229,7 +229,7 @@ def test_a_board_that_had_just_started_is_not_taken_for_one_that_fell_back() -> 
     assert watched(board, before).end == "holds"
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_a_restart_is_seen_when_it_runs_for_longer_than_before_too() -> None:
     before = info(OLD_FW, 3) | {"log": ""}
     outcome = watched(Watched(*[None] * 20, info(OLD_FW, 10)), before)

@@ -43,7 +43,7 @@ def home(tmp_path: Path) -> Iterator[Fleet]:
         yield made
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_by_cable_a_wrong_password_and_the_right_one(home: Fleet) -> None:
     with without_network(home, 60, "lamp") as board, SerialLine(board) as line:
         board.power_on()
@@ -124,7 +124,7 @@ def test_an_access_point_that_stays_open_is_a_network_that_was_not_joined(home: 
     assert WRONG not in ran.out + ran.err
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_over_the_network_to_another_one_and_from_one_that_is_gone(tmp_path: Path) -> None:
     with fleet(tmp_path, Wanted("miniswitch", "pump")) as home:
         home.air.on(OTHER, OTHER_KEY, -40)

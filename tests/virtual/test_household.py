@@ -169,6 +169,7 @@ def test_winter_heats_and_summer_does_not() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.soak
 def test_a_year_of_the_house_is_like_that_of_others() -> None:
     drawn = litres = 0
     house = Household(datetime(2026, 1, 1, tzinfo=UTC), car_w=0, pv_wp=0)
