@@ -199,6 +199,7 @@ def test_ctrl_c_ends_quietly_with_130(tmp_path: Path) -> None:
         {"PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "LC_ALL": "C"},
     ],
 )
+@pytest.mark.slow
 def test_output_that_is_not_in_utf_8_costs_a_letter_at_most(
     encoding: dict[str, str], tmp_path: Path
 ) -> None:
@@ -253,6 +254,7 @@ def on_a_terminal(args: list[str], home: Path, **environment: str) -> bytes:
     return shown
 
 
+@pytest.mark.slow
 def test_no_color_is_obeyed_and_a_terminal_is_needed_for_colour(
     tmp_path: Path, dsmrctl: Run
 ) -> None:
@@ -267,6 +269,7 @@ def test_no_color_is_obeyed_and_a_terminal_is_needed_for_colour(
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+@pytest.mark.slow
 def test_completion_offers_commands_and_options(shell: str, tmp_path: Path) -> None:
     def complete(words: str) -> str:
         environment = {

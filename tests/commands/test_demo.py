@@ -49,6 +49,7 @@ def test_the_same_seed_gives_the_same_household_and_another_another(dsmrctl: Run
 
 
 @pytest.mark.parametrize(("serial_line", "port"), [(True, 17105), (False, 17106)])
+@pytest.mark.slow
 def test_telegrams_go_over_a_pty_and_over_tcp_where_there_is_none(
     serial_line: bool, port: int
 ) -> None:

@@ -24,6 +24,7 @@ Need = Callable[[str], str]
 
 
 @pytest.mark.parametrize("suffix", [".ndjson.gz", ".pcapng"])
+@pytest.mark.slow
 def test_all_that_comes_is_recorded_as_it_came(
     dsmrctl: Run,
     tmp_path: Path,

@@ -113,6 +113,7 @@ def test_csv_has_the_names_and_what_json_has(dsmrctl: Run, evening: Path) -> Non
     assert found[-1][1] == ""
 
 
+@pytest.mark.slow
 def test_seconds_are_as_the_meter_said_them(dsmrctl: Run, evening: Path) -> None:
     said = dsmrctl("log", "show", "day", "--by", "second", "--log", evening, "--json")
     seconds = [json.loads(line) for line in said.out.splitlines()]
@@ -197,6 +198,7 @@ def test_without_a_log_show_says_how_to_make_one(dsmrctl: Run) -> None:
     assert ".local/share/dsmrctl/log.db" in done.err
 
 
+@pytest.mark.slow
 def test_an_archive_and_the_same_by_one_are_the_same_log(
     dsmrctl: Run, evening: Path, tmp_path: Path
 ) -> None:
@@ -212,6 +214,7 @@ def test_an_archive_and_the_same_by_one_are_the_same_log(
         other.unlink()
 
 
+@pytest.mark.slow
 def test_the_same_file_again_is_told_and_doubles_nothing(dsmrctl: Run, tmp_path: Path) -> None:
     (tmp_path / "t.raw").write_bytes(BELGIAN.read_bytes())
     dsmrctl("log", "record", "t.raw", "--log", "log.db")

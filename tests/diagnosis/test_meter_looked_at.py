@@ -95,6 +95,7 @@ def test_a_port_with_telegrams_is_well() -> None:
     [bytes(byte ^ 0xFF for byte in TELEGRAM), bytes(range(128, 256)) * 20, b"\x00\xff" * 50],
     ids=["inverted", "another baud rate", "idle"],
 )
+@pytest.mark.slow
 def test_noise_asks_for_the_baud_rate_and_the_inverter(noise: bytes) -> None:
     one = provoked("meter-noise", heard(noise, timeout=0.3))
     assert "baud" in one.next

@@ -303,6 +303,7 @@ def test_what_was_made_together_goes_together(version: str, frames: set[int]) ->
     assert release.together(found) == {version: sorted(BOARDS)}
 
 
+@pytest.mark.slow
 def test_the_builds_of_micropython_that_a_bundle_needs_are_those_of_its_hardware() -> None:
     assert release.variants(bundle("blink")) == ["FLASH_1M", ""]
     assert release.variants(bundle("monitor")) == [""]

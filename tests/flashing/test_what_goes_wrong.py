@@ -275,6 +275,7 @@ def test_several_ports_and_nobody_to_ask(flash: Flash, tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.slow
 def test_a_port_that_is_soldered_in_is_not_taken_in_silence(tmp_path: Path) -> None:
     (tmp_path / "sitecustomize.py").write_text(
         "import serial.tools.list_ports as p\n"

@@ -61,6 +61,7 @@ def test_a_backup_is_the_flash_and_a_restore_brings_it_back(
     assert done.out == f"{copy} is on the board (0 bytes written, verified).\n"
 
 
+@pytest.mark.slow
 def test_a_backup_never_overwrites(flash: Flash, tmp_path: Path) -> None:
     copy = tmp_path / "before.bin"
     copy.write_bytes(b"precious")

@@ -306,6 +306,7 @@ def test_a_note_that_cannot_be_shown_does_not_end_the_publisher(broker: Mosquitt
         until(lambda: meter._unsent and mqtt._written(meter._unsent[-1]))
 
 
+@pytest.mark.slow
 def test_leaving_before_a_connection_takes_no_time() -> None:
     before = time.perf_counter()
     with publisher(free_port()):

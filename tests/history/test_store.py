@@ -44,6 +44,7 @@ def days(path: Path, first: dt.date, count: int, step: int = 10) -> int:
         (dt.date(2028, 2, 29), 96),
     ],
 )
+@pytest.mark.slow
 def test_a_day_has_its_quarters_and_its_energy(tmp_path: Path, day: dt.date, quarters: int) -> None:
     path = tmp_path / "log.db"
     seconds = days(path, day, 1)
@@ -63,6 +64,7 @@ def test_a_day_has_its_quarters_and_its_energy(tmp_path: Path, day: dt.date, qua
     assert [b - a for a, b in pairwise(moments)] == [dt.timedelta(minutes=15)] * (quarters - 1)
 
 
+@pytest.mark.slow
 def test_days_and_months_and_years_agree_with_the_registers_to_the_watt_hour(
     tmp_path: Path,
 ) -> None:

@@ -113,6 +113,7 @@ ODD = [
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=["switch", "monitor", "interface"])
+@pytest.mark.slow
 def test_no_value_of_another_type_breaks_the_household(kind: dict[str, Any]) -> None:
     board = Found("boiler", "127.0.0.91", 80, "miniswitch", "hw", "1.0.0", "a1b2c3")
     for key in (*KEYS, ESCAPES):

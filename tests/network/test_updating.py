@@ -285,6 +285,7 @@ def test_a_board_that_does_not_come_back_ends_with_the_timeout() -> None:
 
 
 @pytest.mark.parametrize("timeout", [5, 600])
+@pytest.mark.slow
 def test_a_board_that_is_never_sure_of_itself_ends_too(timeout: int) -> None:
     board = Watched(info(NEW_FW, 3, True))
     with pytest.raises(updating.NotBack, match="has not confirmed"):

@@ -162,6 +162,7 @@ def test_over_the_network_with_a_wrong_password_it_comes_back(tmp_path: Path) ->
             assert home.again("pump").name == "pump"
 
 
+@pytest.mark.slow
 def test_just_one_way_and_no_question_where_nobody_sits(home: Fleet) -> None:
     for wrong in (
         ["push"],

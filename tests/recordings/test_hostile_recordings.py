@@ -172,6 +172,7 @@ def test_a_capture_comes_in_any_slices(
     assert len(at_once) == len(ITEMS)
 
 
+@pytest.mark.slow
 def test_a_zip_bomb_takes_bounded_memory(tmp_path: Path) -> None:
     path = tmp_path / "bomb.ndjson.gz"
     with gzip.open(path, "wb") as file:

@@ -198,6 +198,7 @@ def test_a_bad_line_is_skipped_and_told(tmp_path: Path, line: bytes) -> None:
     assert notes == [f"{path}: 1 lines could not be read and were skipped"]
 
 
+@pytest.mark.slow
 def test_a_line_without_end_takes_no_memory(tmp_path: Path) -> None:
     path = tmp_path / "endless.ndjson.gz"
     head = b'{"dsmrctl_recording":1,"kind":"frames","started":"2026-11-24T00:00:00+00:00"}\n'

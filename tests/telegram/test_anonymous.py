@@ -222,6 +222,7 @@ def test_it_tells_what_was_replaced_and_never_what_it_was() -> None:
     assert "1-0:1.8.1" not in anonymiser.replaced
 
 
+@pytest.mark.slow
 def test_ever_new_names_cost_no_more_than_a_few() -> None:
     """A hostile stream: the memory for names has an end, and a name stays hidden behind it."""
     anonymiser = Anonymiser()

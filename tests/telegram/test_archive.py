@@ -117,6 +117,7 @@ def test_an_ordinary_meter_is_read_in_runs_with_the_same_result(
     assert sum(plans) > 250
 
 
+@pytest.mark.slow
 def test_only_what_values_decide_has_a_layout_and_is_not_read_in_runs() -> None:
     raws = {name: captured.raw(name) for name in captured.NAMES}
     without = {

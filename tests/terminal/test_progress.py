@@ -101,6 +101,7 @@ def test_however_it_ends_the_cursor_is_back_and_the_bar_says_how_far_it_was(
 
 
 @pty_only
+@pytest.mark.slow
 def test_a_bar_that_is_killed_gives_the_cursor_back(tmp_path: Path) -> None:
     end = "progress.stage('waiting'); import time; time.sleep(20)"
     shown, _, code = drawn(tmp_path, end=end, stop=signal.SIGTERM)
