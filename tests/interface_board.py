@@ -19,12 +19,12 @@ from typing import Any, NamedTuple, Self
 
 from world import World
 
+from dsmrctl import belgian_time
 from dsmrctl.firmware.core import frame
 from dsmrctl.gateway.frame_maker import FrameMaker, NoFrame
 from dsmrctl.telegram import BadTelegram, parse
 from dsmrctl.telegram.crc import crc16
 from dsmrctl.telegram.values import european
-from dsmrctl.virtual import belgian_time
 from dsmrctl.virtual.meter import Meter
 from dsmrctl.virtual.meter_past import new_household_meter
 

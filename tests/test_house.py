@@ -21,6 +21,7 @@ FLOORS = [
 # These serve every floor and use none of them.
 SERVANTS = {
     *("terminal", "quantities", "options", "errors", "preferences", "keys", "completing"),
+    "belgian_time",
     "__init__",
 }
 # options names the group's form, which is the network's to know, inside a function.

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from datetime import date
 from typing import NamedTuple
 
-from dsmrctl.virtual import belgian_time
+from dsmrctl import belgian_time
 from dsmrctl.virtual.chance import Chance
 from dsmrctl.virtual.weather import weather
 

@@ -12,7 +12,8 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import Literal, NamedTuple
 
-from dsmrctl.virtual import appliances, belgian_time
+from dsmrctl import belgian_time
+from dsmrctl.virtual import appliances
 from dsmrctl.virtual.appliances import GAS, L1, L2, L3, WATER, Equipment, Run
 from dsmrctl.virtual.weather import solar_steps
 

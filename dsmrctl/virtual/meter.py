@@ -11,7 +11,8 @@ from collections.abc import Iterable
 from datetime import date
 from typing import Literal, NamedTuple
 
-from dsmrctl.virtual import belgian_time, meter_text
+from dsmrctl import belgian_time
+from dsmrctl.virtual import meter_text
 from dsmrctl.virtual.household import Household, Sample
 
 Version = Literal["1.4", "1.7.1"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date, datetime, timedelta
 from typing import Any, NamedTuple
 
-from dsmrctl.virtual import belgian_time
+from dsmrctl import belgian_time
 from dsmrctl.virtual.chance import Chance
 from dsmrctl.virtual.household import Household
 from dsmrctl.virtual.meter import MONTHS, QUARTER_S, Meter, Peak, Registers

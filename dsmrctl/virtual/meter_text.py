@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from dsmrctl import belgian_time
 from dsmrctl.telegram.crc import function
-from dsmrctl.virtual import belgian_time
 
 if TYPE_CHECKING:
     from dsmrctl.virtual.meter import Meter, Peak

@@ -10,8 +10,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from dsmrctl import belgian_time
 from dsmrctl.history.recorder import Recorder
-from dsmrctl.virtual import belgian_time
 
 _BEGIN = 1_577_836_800
 NAMES = ("import_t1_wh", "import_t2_wh", "export_t1_wh", "export_t2_wh", "import_w", "gas_m3")

@@ -12,13 +12,12 @@ from pathlib import Path
 import pytest
 from house_log import export_wh, import_wh, kept, said
 
-from dsmrctl import errors
+from dsmrctl import belgian_time, errors
 from dsmrctl.history.edges import QUARTER
 from dsmrctl.history.recorder import Recorder
 from dsmrctl.history.schema import KEPT, default_path
 from dsmrctl.history.store import History
 from dsmrctl.quantities import NAMES, PERIOD
-from dsmrctl.virtual import belgian_time
 
 DAY = dt.timedelta(days=1)
 

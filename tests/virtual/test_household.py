@@ -12,7 +12,8 @@ from bookkeeping import brussels, local
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dsmrctl.virtual import belgian_time, weather
+from dsmrctl import belgian_time
+from dsmrctl.virtual import weather
 from dsmrctl.virtual.household import Event, Household, Segment
 
 # Together they take longer than the inner loop has.
