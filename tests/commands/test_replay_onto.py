@@ -150,13 +150,14 @@ def test_telegrams_that_nobody_takes_are_not_said_to_be_sent(
     wrong = dsmrctl("replay", path, "--onto", "tcp://nowhere")
     assert wrong.code == 2
     assert "--onto tcp://nowhere" in wrong.err
-    # A pseudo terminal holds a few for who comes late; the others are lost, and it says so.
+    # A pseudo terminal holds some for who comes late; the others are lost, and it says so.
     pty = dsmrctl(
         *("replay", path, "--onto", "pty", "--speed", "max", "--json"),
         env={"DSMRCTL_GROUP": "239.255.84.3:18431", "DSMRCTL_NIC": "lo"},  # not for telegrams
     )
     told = json.loads(pty.out)
-    assert told["sent"] + told["not_sent"]["nobody read them in time"] == 9
+    lost = told["not_sent"].get("nobody read them in time", 0)
+    assert told["sent"] + lost == 9
 
 
 @pytest.mark.slow
