@@ -1,0 +1,1 @@
+"""Quarter-hour demand by the month and the year: forecasts, scenarios, and what it costs."""
