@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -56,7 +57,7 @@ def pieces(utc: np.ndarray, net_w: np.ndarray, step_s: int) -> list[Power]:
     cuts = [0, *(np.flatnonzero(np.diff(utc) != step_s) + 1).tolist(), len(utc)]
     return [
         Power(int(utc[begin]), step_s, net_w[begin:end].astype(np.int64))
-        for begin, end in zip(cuts, cuts[1:], strict=False)
+        for begin, end in itertools.pairwise(cuts)
     ]
 
 

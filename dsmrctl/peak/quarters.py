@@ -63,29 +63,28 @@ def rows(
             continue
         if tail is None or block.fresh:
             if tail is not None:
-                yield _rows(tail, forecaster)._from(shown)
+                yield _from(_rows(tail, forecaster), shown)
             whole, shown = block._replace(fresh=True), False
         else:
             whole = joined([tail, block])
         runs = list(_runs(whole, changes))
         for run in runs[:-1]:
-            yield _rows(run, forecaster)._from(shown)
+            yield _from(_rows(run, forecaster), shown)
             shown = False
         last = runs[-1]
         begin = int(_search(last.utc, last.utc[-1:] // QUARTER * QUARTER)[0])
         if begin:
             # The last quarter waits for its end, with the reading before it.
-            yield _Numbered(*_rows(last, forecaster))._from(shown, -1)
+            yield _from(_rows(last, forecaster), shown, -1)
             begin, shown = begin - 1, True
         tail = last.part(begin)
     if tail is not None:
-        yield _rows(tail, forecaster)._from(shown)
+        yield _from(_rows(tail, forecaster), shown)
 
 
-class _Numbered(Rows):
-    def _from(self, shown: bool, end: int | None = None) -> Rows:
-        begin = 1 if shown else 0
-        return Rows(*(column[begin:end] for column in self))
+def _from(found: Rows, shown: bool, end: int | None = None) -> Rows:
+    """Without the first quarter when that one was handed out already."""
+    return Rows(*(column[1 if shown else 0 : end] for column in found))
 
 
 def _runs(whole: Readings, changes: list[Change]) -> Iterator[Readings]:
@@ -121,7 +120,7 @@ def _regular(utc: np.ndarray) -> bool:
     return bool((np.diff(utc) == 1).all())
 
 
-def _rows(run: Readings, forecaster: str) -> _Numbered:
+def _rows(run: Readings, forecaster: str) -> Rows:
     """Every quarter that has a reading, in a run whose clock and registers never go back."""
     import numpy as np
 
@@ -155,7 +154,7 @@ def _rows(run: Readings, forecaster: str) -> _Numbered:
     ahead[~present] = power[~present] = UNKNOWN
     meter = run.month_peak_w
     peaks = np.full(len(edges), UNKNOWN) if meter is None else meter[end - 1]
-    return _Numbered(edges, demand, ahead, power, peaks, end - at)
+    return Rows(edges, demand, ahead, power, peaks, end - at)
 
 
 def _starts(run: Readings, edges: np.ndarray, at: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -189,7 +188,7 @@ def forecasts(
     return np.where(power_w < 0, linear, by_power)
 
 
-def _slowly(run: Readings, forecaster: str) -> _Numbered:
+def _slowly(run: Readings, forecaster: str) -> Rows:
     """The same by `Quarter` itself."""
     import numpy as np
 
@@ -204,7 +203,7 @@ def _slowly(run: Readings, forecaster: str) -> _Numbered:
     columns = (run.utc, run.import_wh, run.import_w, run.quarter_w)
     month = run.month_peak_w
     for place, (utc, wh, power, own) in enumerate(zip(*(c.tolist() for c in columns), strict=True)):  # type: ignore[union-attr]
-        minute = quarter._minute  # noqa: SLF001 - which no figure says
+        minute = quarter._minute
         edge = utc - utc % QUARTER
         quarter.follow(utc, wh, None if power < 0 else power, None if own < 0 else own)
         if not kept or kept[-1][0] != edge:
@@ -217,10 +216,10 @@ def _slowly(run: Readings, forecaster: str) -> _Numbered:
         kept[-1][3] += 1
         if month is not None:
             kept[-1][2] = int(month[place])
-        if quarter.forecast_w is not None and quarter._minute != minute:  # noqa: SLF001
-            ahead[-1][quarter._minute - 5] = quarter.forecast_w  # noqa: SLF001
-            powers[-1][quarter._minute - 5] = power  # noqa: SLF001
+        if quarter.forecast_w is not None and quarter._minute != minute:
+            ahead[-1][quarter._minute - 5] = quarter.forecast_w
+            powers[-1][quarter._minute - 5] = power
     edges, demand, peaks, readings = np.array(kept, np.int64).T
-    return _Numbered(
+    return Rows(
         edges, demand, np.array(ahead, np.int64), np.array(powers, np.int64), peaks, readings
     )

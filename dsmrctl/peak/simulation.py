@@ -6,6 +6,7 @@ that of the readings: what came before them in the month is not known, unless th
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
@@ -150,7 +151,7 @@ def _peaks_before(all_rows: Rows) -> np.ndarray:
     before = np.full(len(keys), UNKNOWN)
     cuts = [0, *(np.flatnonzero(np.diff(keys)) + 1).tolist(), len(keys)]
     kept: dict[int, int] = {}
-    for begin, end in zip(cuts, cuts[1:], strict=False):
+    for begin, end in itertools.pairwise(cuts):
         if begin == end:
             continue
         key = int(keys[begin])
