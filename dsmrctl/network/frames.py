@@ -122,7 +122,9 @@ class _Quarter:
         # The next moment at which the meter's clock says so.
         self._clock_s += ahead_s
         demand = self._demand
-        demand.update(self._clock_s, t1_wh + t2_wh, quarter_w=frame.quarter_w or None)
+        demand.update(
+            self._clock_s, t1_wh + t2_wh, frame.import_w, quarter_w=frame.quarter_w or None
+        )
         last_w = frame.last_quarter_w or demand.last_quarter_w
         self._known = demand.quarter_w, last_w, demand.forecast_w
         return self._known

@@ -76,7 +76,7 @@ def test_json_prints_one_line_a_frame_with_the_quantities(dsmrctl: Run, group: s
     assert len(lines) == 3
     assert lines[0]["import_w"] == 2351
     assert lines[0]["month_peak_w"] == 2589
-    assert lines[0]["forecast_w"] == 1204 * 900 // 662
+    assert lines[0]["forecast_w"] == 1204 + (7 * 2351 + 1204 * 900 // 662) * (900 - 662) // 7200
     assert lines[0]["threshold_w"] is None
     assert lines[0]["frame"]["minute"] == 11
     assert lines[0]["frame"]["sender"].startswith("127.0.0.1:")

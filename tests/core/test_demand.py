@@ -30,9 +30,10 @@ def test_linear_is_the_manuals_formula():
 
 
 def test_power_now_for_the_time_that_is_left():
-    assert demand.forecast_w(0, 3600, 0) == 3600
-    assert demand.forecast_w(250, 0, 300) == 1000
-    assert demand.forecast_w(250, 9000, 600) == 4000
+    # 250 Wh in 5 minutes are 3000 W in the mean: of the 10 that are left an eighth at that.
+    assert demand.forecast_w(250, 0, 300) == 1000 + 3000 // 8 * 600 // 900
+    # 250 Wh in 10 minutes are 1500 W; now it is 9000 W.
+    assert demand.forecast_w(250, 9000, 600) == 1000 + (7 * 9000 + 1500) * 300 // 7200
     assert demand.forecast_w(250, 9000, 900) == 1000
 
 
@@ -201,12 +202,13 @@ def test_even_power_forecasts_itself_by_either_way():
 
 
 def test_the_better_one_sees_what_was_switched_off():
-    linear, power = Demand(), Demand("power")
+    linear, power = Demand("linear"), Demand()
     for follower in (linear, power):
         wh = run(follower, NOON, NOON + 480, 0, 7200)
         run(follower, NOON + 480, NOON + 541, wh, 0)
     assert linear.forecast_w == 7200 * 480 // 540
-    assert power.forecast_w == 7200 * 480 // 900
+    # What was drawn in 480 s, and for 360 s an eighth of the 540 s' mean, 6400 W.
+    assert power.forecast_w == 7200 * 480 // 900 + 6400 // 8 * 360 // 900
 
 
 def test_without_the_power_it_falls_back_on_linear():
@@ -227,7 +229,7 @@ def test_an_unknown_forecaster_is_refused():
 
 def test_the_meters_own_figures_go_first():
     follower = Demand()
-    follower.update(NOON + 400, 1000, 0, None, 2351, 4065, NOON - 86400)
+    follower.update(NOON + 400, 1000, None, None, 2351, 4065, NOON - 86400)
     assert (follower.quarter_w, follower.month_peak_w) == (2351, 4065)
     assert follower.month_peak_time_s == NOON - 86400
     # It joined in mid-quarter, yet the meter knows the start.

@@ -177,7 +177,8 @@ def test_the_threshold_is_the_highest_of_the_manual_one_the_months_and_2500_w(
 
 
 def test_a_forecast_at_the_threshold_is_no_peak(world: World):
-    with Acting(world, "monitor", settings={"peak_threshold_w": 3000}, at_s=900) as monitor:
+    settings = {"peak_threshold_w": 3000, "forecaster": "linear"}
+    with Acting(world, "monitor", settings=settings, at_s=900) as monitor:
         monitor.frames(301, quarter_w=999)
         assert monitor.status()["forecast_w"] == 2997
         monitor.frames(60, quarter_w=1200)

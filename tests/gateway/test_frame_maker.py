@@ -43,6 +43,7 @@ def telegram(when: datetime, **lines: str) -> Telegram:
 
 
 NOON = datetime(2026, 3, 3, 12, 0, tzinfo=CET)
+IMPORTING_2_KW = "1-0:1.7.0(02.000*kW)"
 
 
 def read(maker: FrameMaker, one: Telegram) -> frame.Frame:
@@ -73,7 +74,10 @@ def test_an_old_meter_gets_its_quarter_peak_and_forecast_computed() -> None:
     for step in range(0, 900 + 18, 18):
         wh = step // 18 * 10
         found = maker.quantities(
-            telegram(NOON + timedelta(seconds=step), t1=f"1-0:1.8.1({100 + wh / 1000:010.3f}*kWh)")
+            telegram(
+                NOON + timedelta(seconds=step),
+                **{"t1": f"1-0:1.8.1({100 + wh / 1000:010.3f}*kWh)", "import": IMPORTING_2_KW},
+            )
         )
         if step == 18 * 25:  # 450 s: 250 Wh so far
             assert found["quarter_w"] == 1000

@@ -36,9 +36,13 @@ def take(data: bytes, intake: Intake | None = None, at_s: float = HOUR_S) -> Rec
 
 
 def frame_at(
-    clock_s: int, wh: int, version: int = 1, more: tuple[int | None, ...] = (None, None, None)
+    clock_s: int,
+    wh: int,
+    version: int = 1,
+    more: tuple[int | None, ...] = (None, None, None),
+    import_w: int = 400,
 ) -> bytes:
-    values = (wh, 1000, 400, 0, 1, clock_s // 60 % 60, clock_s % 60, *more)
+    values = (wh, 1000, import_w, 0, 1, clock_s // 60 % 60, clock_s % 60, *more)
     return core.build(values, version)
 
 
@@ -80,7 +84,8 @@ def test_version_2_brings_its_own_quarter_and_peak() -> None:
         2351,
         1800,
     )
-    assert found["forecast_w"] == demand.forecast_linear_w(2351 // 4, 662) + 3 * 900 // 662
+    # The frame's power is 400 W, and the mean of the 662 s so far 3196 W.
+    assert found["forecast_w"] == 2351 + (7 * 400 + 2351 * 900 // 662) * (900 - 662) // 7200
 
 
 def test_a_peak_or_quarter_of_0_is_unknown() -> None:
@@ -90,7 +95,7 @@ def test_a_peak_or_quarter_of_0_is_unknown() -> None:
 
 
 @given(st.integers(0, 3599), st.integers(1, 99_999))
-def test_the_forecast_begins_at_the_fifth_minute_and_is_the_linear_rule(
+def test_the_forecast_begins_at_the_fifth_minute_and_goes_by_the_power_too(
     clock_s: int, quarter_w: int
 ) -> None:
     received = take(frame_at(clock_s, 5000, 2, (0, quarter_w, 0)), at_s=HOUR_S + clock_s)
@@ -98,12 +103,14 @@ def test_the_forecast_begins_at_the_fifth_minute_and_is_the_linear_rule(
     if elapsed < 300:
         assert received.forecast_w is None
     else:
-        assert received.forecast_w == quarter_w * 900 // elapsed
+        went = quarter_w * 900 // elapsed
+        assert received.forecast_w == quarter_w + (7 * 400 + went) * (900 - elapsed) // 7200
 
 
 def follow(intake: Intake, seconds: Iterable[int], wh_of_s: float = 0.5) -> Iterator[Received]:
     for second in seconds:
-        yield take(frame_at(second, int(second * wh_of_s)), intake, HOUR_S + second + 0.3)
+        data = frame_at(second, int(second * wh_of_s), import_w=int(wh_of_s * 3600))
+        yield take(data, intake, HOUR_S + second + 0.3)
 
 
 def test_version_1_has_no_quarter_until_one_was_followed_from_its_start() -> None:
@@ -134,7 +141,8 @@ def test_a_replay_at_sixty_times_the_speed_has_the_same_quarters() -> None:
     received = None
     for received in follow(slow, seconds):
         second = round(received.time_ns / 1e9 - HOUR_S)
-        again = take(frame_at(second, second // 2), fast, HOUR_S + second / 60)
+        data = frame_at(second, second // 2, import_w=1800)
+        again = take(data, fast, HOUR_S + second / 60)
         assert again[3:] == received[3:]
     assert received is not None
     assert received.last_quarter_w == pytest.approx(1800, abs=30)

@@ -82,7 +82,9 @@ def meters(draw: st.DrawFn) -> Readings:
     own = None
     if owned != "none":
         least = 0 if owned == "all" else -1
-        own = np.array(draw(st.lists(st.integers(least, 9000), min_size=len(utc), max_size=len(utc))))
+        own = np.array(
+            draw(st.lists(st.integers(least, 9000), min_size=len(utc), max_size=len(utc)))
+        )
     return Readings(
         utc.astype(np.int64),
         5_000_000 + np.cumsum(rises, dtype=np.int64),
@@ -158,4 +160,7 @@ def test_quarters_hold_the_registers_energy() -> None:
     net = rng.integers(-2000, 6000, 1440)
     day = one_day(net)
     register = np.maximum(net, 0).reshape(96, 15).sum(axis=1).cumsum() * 60 // 3600
-    assert day.demand_w[:-1].tolist() == (np.diff(register, prepend=0) * 4).tolist()[: len(day.utc) - 1]
+    assert (
+        day.demand_w[:-1].tolist()
+        == (np.diff(register, prepend=0) * 4).tolist()[: len(day.utc) - 1]
+    )

@@ -27,7 +27,7 @@ def forecast_linear_w(wh_so_far: int, elapsed_s: int) -> int:
 
 
 def forecast_w(wh_so_far: int, power_w: int, elapsed_s: int) -> int:
-    """Demand (W) this quarter ends with if the power stays as it is; elapsed_s 0..900."""
+    """Demand (W) this quarter ends with if the power stays much as it is; elapsed_s 1..900."""
     return forecast(wh_so_far * 4, power_w, elapsed_s)
 
 
@@ -38,7 +38,7 @@ class Demand(Quarter):
     first. What the meter says of its month is shown, not kept.
     """
 
-    def __init__(self, forecaster: str = "linear"):
+    def __init__(self, forecaster: str = "power"):
         if forecaster not in FORECASTERS:
             raise ValueError("a forecaster is one of " + ", ".join(FORECASTERS))
         super().__init__()

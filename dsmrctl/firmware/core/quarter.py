@@ -10,10 +10,15 @@ MOST_W = 99999
 
 
 def forecast(so_far_w, power_w, elapsed_s):
-    """The demand (W) a quarter ends with: goes on as it went (power_w None), or at that power."""
+    """The demand (W) a quarter ends with; power_w: now, None when only how it went is to count.
+
+    What is left goes on at seven eighths of the power of now and one of the mean so far: that errs
+    least: measured on four years of a household by the minute.
+    """
     if power_w is None:
         return so_far_w * QUARTER // elapsed_s
-    return so_far_w + power_w * (QUARTER - elapsed_s) // QUARTER
+    left = QUARTER - elapsed_s
+    return so_far_w + (7 * power_w + so_far_w * QUARTER // elapsed_s) * left // (8 * QUARTER)
 
 
 class Quarter:
@@ -22,7 +27,7 @@ class Quarter:
     `power`: the forecast goes by the power of now, not by how the quarter went.
     """
 
-    power = False
+    power = True
 
     def __init__(self):
         self.quarter_w = self.last_quarter_w = self.forecast_w = None

@@ -30,7 +30,7 @@ load_w|int|50|30000|W|1500
 max_export_w|int|5|30000|W|5000
 max_import_w|int|4|30000|W|4000
 peak_threshold_w|int|0|30000|W|2500
-forecaster|choice|||linear power|linear
+forecaster|choice|||linear power|power
 period_ms|int|100|10000|ms|1000
 """
 _EVERY = "name language admin_password frame_key frame_group "
