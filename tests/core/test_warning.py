@@ -152,8 +152,8 @@ def test_by_the_power_of_now_it_shows_sooner_what_was_switched_off():
     assert slow.warns
     assert not quick.warns
     assert quick.forecast_w is not None
-    # 330 s of 5000 W in 900 s, and for the other 480 s an eighth of what it drew until then (:07:00)
-    # in the mean: 1833 + 3928 / 8 * 480 / 900; the Wh are whole.
+    # 330 s of 5000 W in 900 s, and for the other 480 s an eighth of the mean until :07:00:
+    # 1833 + 3928 / 8 * 480 / 900; the Wh are whole.
     assert 2089 <= quick.forecast_w <= 2096
 
 

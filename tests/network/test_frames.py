@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dsmrctl import errors
-from dsmrctl.firmware.core import demand, signature
 from dsmrctl.firmware.core import frame as core
+from dsmrctl.firmware.core import signature
 from dsmrctl.network import frames
 from dsmrctl.network.frames import Intake, Received
 from dsmrctl.network.multicast import Datagram, Receiver, Sender
