@@ -35,6 +35,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "output": ("The boards", "Switch a board's output by hand, then back to its rule."),
     "identify": ("The boards", "Let a board's light blink for ten seconds: which one is it?"),
     "console": ("The boards", "Show a board's serial log, its crash log first."),
+    "peak": ("The peaks", "Quarter-hour peaks: what they were, and what the boards said of them."),
     "demo": ("Try it", "A household on this computer: meter, frames and a live view."),
 }
 

@@ -79,7 +79,17 @@ def rows(
             begin, shown = begin - 1, True
         tail = last.part(begin)
     if tail is not None:
-        yield _from(_rows(tail, forecaster), shown)
+        yield _from(_rows(tail, forecaster), shown, _end(tail))
+
+
+def _end(tail: Readings) -> int | None:
+    """Without the last quarter when all that is known of it is the reading that ends the one before.
+
+    A month that ends at midnight is no reading of the next month.
+    """
+    edge = int(tail.utc[-1])
+    alone = not edge % QUARTER and len(tail.utc) > 1 and int(tail.utc[-2]) < edge
+    return -1 if alone else None
 
 
 def _from(found: Rows, shown: bool, end: int | None = None) -> Rows:
