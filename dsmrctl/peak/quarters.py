@@ -83,7 +83,7 @@ def rows(
 
 
 def _end(tail: Readings) -> int | None:
-    """Without the last quarter when all that is known of it is the reading that ends the one before.
+    """Without the last quarter when its only reading is the one that ends the quarter before.
 
     A month that ends at midnight is no reading of the next month.
     """

@@ -86,12 +86,10 @@ class Simulated:
             if meter > (-1 if peak is None else peak):
                 peak, utc = meter, None
             known = demand >= 0
-            found.append(
-                Month(
-                    *divmod(key, 100), peak, utc, int(demand[known].sum()) // 4,
-                    int(known.sum()), quarters_of(*divmod(key, 100)), int(warned[its].sum()),
-                )
-            )  # fmt: skip
+            year, month = divmod(key, 100)
+            energy, count = int(demand[known].sum()) // 4, int(np.count_nonzero(known))
+            whole, times = quarters_of(year, month), int(np.count_nonzero(warned[its]))
+            found.append(Month(year, month, peak, utc, energy, count, whole, times))
         return found
 
     def gaps(self) -> list[Gap]:

@@ -46,8 +46,9 @@ def by_the_board(readings: Readings, forecaster: str) -> dict[int, tuple[int, li
             ahead = follower.forecast_w
             found[edge][1][minute - MINUTES[0]] = UNKNOWN if ahead is None else ahead  # type: ignore[index]
         before = (utc, wh)
-    if len(utcs) > 1 and utcs[-2] < utcs[-1] == edge:
-        del found[edge]  # it ends the quarter before, and says nothing of this one
+    last = utcs[-1]
+    if not last % 900 and len(utcs) > 1 and utcs[-2] < last:
+        del found[last]  # it ends the quarter before, and says nothing of this one
     return {edge: tuple(one) for edge, one in found.items() if edge not in halves}  # type: ignore[misc]
 
 
