@@ -140,6 +140,7 @@ def _log(path: Path, stack: ExitStack) -> Opened:
 
     def blocks() -> Iterator[Readings]:
         found: Iterator[dict[str, Any]]
+        seconds: Iterator[dict[str, Any]]
         # Seconds are kept for a month; before them there are quarters, which foretell nothing.
         edges: dict[int, int] = {}
         for one in history.quarters(0, first // 900 * 900):

@@ -73,7 +73,7 @@ class Simulated:
 
         found: list[Month] = []
         keys = month_keys(self.rows.utc)
-        warned = self.warns.any(axis=1)
+        warned = np.asarray(self.warns.any(axis=1))
         for key in np.unique(keys).tolist():
             its = np.flatnonzero(keys == key)
             demand = self.rows.demand_w[its]
