@@ -52,7 +52,8 @@ VOLTAGES = {f"voltage_l{n}_v" for n in (1, 2, 3)}
 # The forecast begins in minute 5, so what goes by it may appear later.
 LATER = {"forecast_w", "peak_warning"}
 
-# Forecasts by hand: the quarter so far × 900 s / seconds of it that are over.
+# Forecasts by hand: the quarter so far, and for what is left of its 900 s seven eighths of the
+# power of now and one of the mean so far.
 SCENES: dict[str, Scene] = {
     "first": Scene(
         "260314123001W",
@@ -61,18 +62,21 @@ SCENES: dict[str, Scene] = {
     ),
     # Above the month's peak, but not above 2500 W, which is billed anyway.
     "calm": Scene(
-        "260314123600W", {"1-0:1.4.0": "(00.960*kW)"}, {"quarter_w": 960, "forecast_w": 2400}
+        "260314123600W",
+        {"1-0:1.4.0": "(00.960*kW)", "1-0:1.7.0": "(02.400*kW)"},
+        {"quarter_w": 960, "forecast_w": 2400, "import_w": 2400},
     ),
     "peak": Scene(
         "260314124000W",
         {"1-0:1.4.0": "(01.800*kW)", "1-0:1.7.0": "(04.711*kW)"},
-        {"quarter_w": 1800, "forecast_w": 2700, "import_w": 4711, "peak_warning": "on"},
+        # 1800 + (7 × 4711 + 2700) / 8 × 300 / 900
+        {"quarter_w": 1800, "forecast_w": 3286, "import_w": 4711, "peak_warning": "on"},
     ),
-    # The same forecast, but the month has cost more already.
+    # Above 2500 W again, but the month has cost more already: 2600 + 3545 / 8 × 240 / 900.
     "dearer": Scene(
         "260314124100W",
         {
-            "1-0:1.4.0": "(01.980*kW)",
+            "1-0:1.4.0": "(02.600*kW)",
             "1-0:1.6.0": "(260314124000W)(02.800*kW)",
             "1-0:1.7.0": "(00.000*kW)",
             "1-0:2.7.0": "(01.234*kW)",
@@ -80,8 +84,8 @@ SCENES: dict[str, Scene] = {
             "0-0:96.14.0": "(0002)",
         },
         {
-            "quarter_w": 1980,
-            "forecast_w": 2700,
+            "quarter_w": 2600,
+            "forecast_w": 2718,
             "month_peak_w": 2800,
             "import_w": 0,
             "export_w": 1234,

@@ -82,7 +82,7 @@ def day(world: World, request: pytest.FixtureRequest) -> Iterator[tuple[Home, in
         injection = {"mode": "injection", "threshold_w": 1500, "on_delay_min": 3}
         home.board("miniswitch", "pump", PUMP_W, **injection)
         home.board("switcher", "boiler", BOILER_W, load_w=BOILER_W)
-        home.board("monitor", "monitor")
+        home.board("monitor", "monitor", forecaster="linear")
         home.begin()
         yield home, seconds, start
 
